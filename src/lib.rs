@@ -1,0 +1,2 @@
+//! squad: a task board that lives in a git repository.
+pub mod model;
