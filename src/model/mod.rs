@@ -4,6 +4,8 @@
 
 pub mod config;
 pub mod id;
+pub mod locks;
 pub mod operation;
 pub mod task;
+pub mod time;
 pub mod vocabulary;

@@ -1,0 +1,13 @@
+//! Locks on paths: which task has which part of the repository, and who is in whose way.
+//!
+//! Owns what an entry of `files[]` covers, when two entries overlap, and the locks file. A lock is never stored for
+//! its own sake: the file is a view of the tasks. Whether a conflict forbids anything is decided elsewhere.
+
+mod automaton;
+mod charset;
+mod glob;
+pub mod path;
+pub mod pattern;
+
+pub use path::{BadPath, normalise};
+pub use pattern::{BadPattern, Pattern};
