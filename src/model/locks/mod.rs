@@ -5,9 +5,13 @@
 
 mod automaton;
 mod charset;
+pub mod conflict;
+pub mod coordination;
 mod glob;
 pub mod path;
 pub mod pattern;
 
+pub use conflict::{Conflict, conflicts};
+pub use coordination::{Coordination, LocksFile, Work, derive, updated};
 pub use path::{BadPath, normalise};
 pub use pattern::{BadPattern, Pattern};

@@ -91,6 +91,10 @@ impl Pattern {
         &self.entry
     }
 
+    pub(super) fn head(&self) -> &Head {
+        &self.head
+    }
+
     /// Tells whether the path, in normal form ([`path::normalise`]), is matched or lies beneath one that is.
     pub fn covers(&self, path: &str) -> bool {
         if self.ignore_case { self.covers_folded(&path::fold(path)) } else { self.covers_folded(path) }
@@ -274,7 +278,7 @@ mod tests {
             ("src/a.rs", "src/*.rs", true),
             ("src/a.rs", "src/*.ts", false),
             ("src/*.rs", "src/a*", true),
-            ("src/*.rs", "src/*.ts", true),
+            ("src/*.rs", "src/*.ts", false),
             ("src/?.rs", "src/?.ts", false),
             ("a/*/c", "a/b/d", false),
             ("a/*/c", "*/b/c", true),
@@ -289,9 +293,9 @@ mod tests {
             ("src", "srcs", false),
             ("app/[id]/page.tsx", "app/[id]", true),
             // Only names that no path can have would be in both.
-            ("a/[.]", "a/?/b", true),
+            ("a/[.]", "a/?/b", false),
             ("[.]x", ".x", true),
-            ("[.]", "?", true),
+            ("[.]", "?", false),
             ("[.]", "{.,b}", false),
         ] {
             assert_eq!(pattern(a).overlaps(&pattern(b)), overlap, "{a} and {b}");
@@ -302,7 +306,7 @@ mod tests {
     #[test]
     fn entries_that_are_no_patterns_are_refused() {
         let long = format!("src/*{}", "x".repeat(GLOB_MAX));
-        for text in ["", "/a", "../*", "a[", "a{b", "a}b", "a[z-a]", "C:/*", long.as_str()] {
+        for text in ["", "/a", "../*", "a[", "a{b", "*}b", "a[z-a]", "C:/*", long.as_str()] {
             assert!(Pattern::new(text, false).is_err(), "{text:?} was accepted");
         }
         assert!(Pattern::new(&"x".repeat(GLOB_MAX + 1), false).is_ok(), "a plain path may be longer than a glob");
@@ -322,7 +326,8 @@ mod tests {
         ] {
             let read = Pattern::lenient(entry, false).expect("it names something");
             assert_eq!(read.covers(path), covered, "{entry} and {path}");
-            assert_eq!(read.overlaps(&pattern(path)), covered, "{entry} and {path}");
+            let path = Pattern::lenient(path, false).expect("it is not blank");
+            assert_eq!(read.overlaps(&path), covered, "{entry} and {path:?}");
         }
         assert!(Pattern::lenient("", false).is_none());
         assert!(Pattern::lenient(&"x".repeat(path::PATH_MAX + 1), false).is_none());
@@ -399,7 +404,7 @@ mod tests {
             }
             prop_assert_eq!(a.overlaps(&b), b.overlaps(&a));
             if let Some(witness) = a.overlap_witness(&b) {
-                prop_assert_eq!(path::normalise(&witness, ignore_case).as_ref(), Ok(&witness));
+                prop_assert_eq!(path::normalise(&witness, ignore_case), Ok(witness.clone()));
                 prop_assert!(a.covers(&witness) && b.covers(&witness), "{} is not in both", witness);
                 let oracles = globset(a.as_str(), ignore_case).zip(globset(b.as_str(), ignore_case));
                 let (in_a, in_b) = oracles.map(|(x, y)| (globset_covers(&x, &witness), globset_covers(&y, &witness))).expect("both are globs");
@@ -414,7 +419,8 @@ mod tests {
             if let [Some(a), Some(b)] = &read {
                 prop_assert_eq!(a.overlaps(b), b.overlaps(a));
             }
-            for text in [&a, &b] {
+            // Without a wildcard an entry is a plain path, whatever globset thinks of a lone brace.
+            for text in [&a, &b].into_iter().filter(|text| text.contains(WILDCARDS)) {
                 prop_assert_eq!(Pattern::new(text, ignore_case).is_ok(), globset(text, ignore_case).is_some() , "{:?}", text);
             }
         }
