@@ -432,7 +432,7 @@ impl Decider<'_> {
         if lock_change {
             let old = self.board.locks()?;
             match &old {
-                LocksFile::Broken { why } => {
+                LocksFile::Broken { why, .. } => {
                     return Err(BoardFault::Broken {
                         file: self.config.locks.file.clone(),
                         pointer: String::new(),
@@ -504,7 +504,7 @@ fn init(
             warnings.push(format!("{} is not squad's ({looks_like}) and is left alone", config.locks.file));
             None
         }
-        LocksFile::Broken { why } => {
+        LocksFile::Broken { why, .. } => {
             warnings.push(format!("{} is broken and is left alone: {why}", config.locks.file));
             None
         }
