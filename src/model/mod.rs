@@ -6,4 +6,5 @@ pub mod config;
 pub mod id;
 pub mod operation;
 pub mod task;
+pub mod text;
 pub mod vocabulary;
