@@ -15,6 +15,7 @@ pub mod query;
 pub mod refusal;
 pub mod requirement;
 pub mod task;
+pub mod text;
 pub mod time;
 pub mod transition;
 pub mod vocabulary;

@@ -1,0 +1,16 @@
+//! The contract of the files: strict reading, the schemas, canonical writing.
+//!
+//! Knows what a task file looks like, and the types that it becomes. Must not know of git, of paths of a repository
+//! or of the rules between files. `jsonschema` is named in `compile` alone.
+
+pub mod canonical;
+pub mod compile;
+pub mod document;
+mod keys;
+pub mod violation;
+
+pub use canonical::{overlay, render, render_task};
+pub use compile::{load_board, load_task, validate, validate_board, validate_coordination, validate_task};
+pub use document::{Json, ParseFault};
+pub use keys::Known;
+pub use violation::{Severity, Violation};
