@@ -122,7 +122,7 @@ impl Reader<'_> {
             self.bump();
         }
         let part = match self.list().pop() {
-            Some(kept @ (Part::LeadingFolders | Part::Beneath)) => kept,
+            Some(Part::LeadingFolders) => Part::LeadingFolders,
             _ if ends => Part::Beneath,
             _ => Part::InnerFolders,
         };
