@@ -2,6 +2,7 @@
 //!
 //! Knows no git, file, clock, environment or thread; time comes in as an argument. Same inputs, same output.
 
+pub mod code;
 pub mod config;
 pub mod id;
 pub mod operation;
