@@ -21,7 +21,7 @@ pub fn json(command: Option<&str>, failure: &Failure) -> String {
     error.insert("why".to_owned(), json!(failure.why));
     error.insert("hint".to_owned(), json!(failure.hint));
     error.insert("retryable".to_owned(), json!(failure.retryable));
-    for (key, value) in &failure.data {
+    for (key, value) in &*failure.data {
         error.entry(key.clone()).or_insert_with(|| value.clone());
     }
     let envelope: Value = json!({ "v": ANSWER_VERSION, "ok": false, "command": command, "error": error });

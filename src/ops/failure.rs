@@ -21,14 +21,21 @@ pub struct Failure {
     pub hint: Option<String>,
     /// Whether the same command may succeed when it is run again unchanged.
     pub retryable: bool,
-    /// What else a program wants to know: `holder`, `conflicts`, `legal`, …
-    pub data: Map<String, Value>,
+    /// What else a program wants to know: `holder`, `conflicts`, `legal`, … Boxed, since every result carries the room.
+    pub data: Box<Map<String, Value>>,
 }
 
 impl Failure {
     /// Returns a failure with nothing but its code and message; the code tells whether it is retryable.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), why: None, hint: None, retryable: code.is_retryable(), data: Map::new() }
+        Self {
+            code,
+            message: message.into(),
+            why: None,
+            hint: None,
+            retryable: code.is_retryable(),
+            data: Box::default(),
+        }
     }
 
     /// Adds the reason.

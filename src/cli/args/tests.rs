@@ -342,7 +342,7 @@ fn a_misunderstanding_says_what_and_what_next() {
       `squad show` needs <TASK>
         `squad show --help` shows what it takes
     squad show t --feild status
-      `squad show` has no flag --feild
+      `squad show` has no flag "--feild"
         did you mean `squad show --field`?
     squad show t u
       `squad show` takes no further argument "u"
@@ -361,8 +361,8 @@ fn a_misunderstanding_says_what_and_what_next() {
       --id <ID> is given twice
         `squad new --help` shows what it takes
     squad complete t --summary '- done'
-      `squad complete` has no flag - 
-        `squad complete --help` shows what it takes
+      `squad complete` has no flag "- "
+        a value that begins with a dash is written --flag=VALUE
     "#);
 }
 
@@ -411,7 +411,7 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
     insta::assert_snapshot!(help, @r"
     Keep the tasks of a team of agents as files in git
 
-    Usage: squad [OPTIONS] [COMMAND]
+    Usage: squad [OPTIONS] [VERB]
 
     Common:
       new               Make a task
@@ -476,6 +476,7 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
 
     `squad VERB --help` shows the flags of a verb
 
+    Options:
           --agent <NAME>  Act as this member of the roster [env: SQUAD_AGENT]
           --epoch <N>     Act under the claim with this fencing number [env: SQUAD_EPOCH]
           --json          Answer with one JSON object
