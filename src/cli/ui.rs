@@ -202,43 +202,64 @@ impl Sink {
     }
 }
 
+/// What a command printed, for tests: both streams without their styles.
+#[cfg(test)]
+pub(crate) struct Page {
+    out: Shared,
+    err: Shared,
+}
+
+#[cfg(test)]
+impl Ui {
+    /// Returns streams that write to a page.
+    pub(crate) fn on_page(voice: Voice) -> (Self, Page) {
+        let page = Page { out: Shared::default(), err: Shared::default() };
+        let strip = |stream: &Shared| anstream::StripStream::new(Box::new(stream.clone()) as Box<dyn Write>);
+        (Self::over(voice, strip(&page.out), strip(&page.err)), page)
+    }
+}
+
+#[cfg(test)]
+impl Page {
+    /// Returns what stands on stdout and on stderr.
+    pub(crate) fn finish(self, ui: Ui) -> (String, String) {
+        ui.finish().expect("memory takes everything");
+        (self.out.text(), self.err.text())
+    }
+}
+
+#[cfg(test)]
+#[derive(Clone, Default)]
+struct Shared(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
+
+#[cfg(test)]
+impl Shared {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.borrow().clone()).expect("squad prints text")
+    }
+}
+
+#[cfg(test)]
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
     use crate::model::code::ErrorCode;
 
-    #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
-
-    impl Page {
-        fn text(&self) -> String {
-            String::from_utf8(self.0.lock().expect("no writer panicked").clone()).expect("text")
-        }
-    }
-
-    impl Write for Page {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("no writer panicked").write(bytes)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     /// Prints one of everything and returns stdout and stderr, without styles.
     fn everything(voice: Voice, hostile: &str) -> (String, String) {
-        let (out, err) = (Page::default(), Page::default());
-        let strip = anstream::StripStream::new;
-        let mut ui = Ui::over(
-            voice,
-            strip(Box::new(out.clone()) as Box<dyn Write>),
-            strip(Box::new(err.clone()) as Box<dyn Write>),
-        );
+        let (mut ui, page) = Ui::on_page(voice);
         let mut table = Table::new(&[30, 30]);
         table.row([Cell::styled(BAD, hostile), hostile.into()]);
         ui.answer(&Answer::new("show").with("task", json!({ "title": hostile, hostile: 1 })), |ui| {
@@ -251,8 +272,7 @@ mod tests {
         ui.detail(1, hostile);
         let failure = Failure::new(ErrorCode::Invalid, hostile).why(hostile).hint(hostile).with("text", hostile);
         ui.failure(Some("show"), &failure);
-        ui.finish().expect("memory takes everything");
-        (out.text(), err.text())
+        page.finish(ui)
     }
 
     proptest! {

@@ -57,7 +57,7 @@ pub struct Globals {
     #[arg(long, global = true, value_name = "NAME")]
     pub agent: Option<AgentName>,
     /// Act under the claim with this fencing number [env: SQUAD_EPOCH]
-    #[arg(long, global = true, value_name = "N", value_parser = parse::epoch)]
+    #[arg(long, global = true, value_name = "N", value_parser = parse::epoch, allow_negative_numbers = true)]
     pub epoch: Option<Epoch>,
     /// Answer with one JSON object
     #[arg(long, global = true)]
@@ -94,10 +94,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  squad init\n  squad init --branch squad --template mission-control")]
     Init(InitArgs),
     /// List or change the roster
-    #[command(
-        after_help = "Examples:\n  squad agents\n  squad agents add scout --role executor",
-        args_conflicts_with_subcommands = true
-    )]
+    #[command(after_help = "Examples:\n  squad agents\n  squad agents add scout --role executor")]
     Agents(AgentsArgs),
     /// Make a task
     #[command(

@@ -12,7 +12,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::help::{command, short};
 use super::{Cli, Command, Typed};
-use crate::cli::ui::Voice;
+use crate::cli::exit_code;
+use crate::cli::ui::{Ui, Voice};
 use crate::model::code::ErrorCode;
 use crate::model::id::{AgentName, Epoch};
 use crate::ops::failure::Failure;
@@ -39,6 +40,29 @@ pub enum ParseStop {
         /// How to speak, as far as it could be told.
         voice: Voice,
     },
+}
+
+impl ParseStop {
+    /// Returns how to speak, as far as it could be told.
+    pub const fn voice(&self) -> Voice {
+        match self {
+            Self::Text { voice, .. } | Self::Failure { voice, .. } => *voice,
+        }
+    }
+
+    /// Tells it, and returns the exit code to end with.
+    pub fn tell(&self, ui: &mut Ui) -> u8 {
+        match self {
+            Self::Text { text, .. } => {
+                ui.verbatim(text);
+                exit_code::OK
+            }
+            Self::Failure { failure, command, .. } => {
+                ui.failure(*command, failure);
+                failure.code.exit()
+            }
+        }
+    }
 }
 
 /// Reads a command line, program name first, with `SQUAD_AGENT` and `SQUAD_EPOCH` of this process.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::*;
-use crate::cli::ui::Voice;
+use crate::cli::ui::{Ui, Voice};
 use crate::cli::when::When;
 use crate::model::code::ErrorCode;
 use crate::model::id::{Millis, TaskId};
@@ -275,9 +275,7 @@ fn a_bad_value_is_invalid_and_everything_else_is_usage() {
         "squad scan --epoch -1",
         "squad scan --epoch x",
     ] {
-        // A negative number looks like a flag; nothing but its shape is at fault.
-        let wanted = if line.ends_with("-1") { ErrorCode::Usage } else { ErrorCode::Invalid };
-        assert_eq!(bad(line).code, wanted, "{line}");
+        assert_eq!(bad(line).code, ErrorCode::Invalid, "{line}");
     }
     for line in [
         "squad clam t",
@@ -377,6 +375,35 @@ fn a_misunderstanding_names_its_verb_and_speaks_json_when_asked() {
         let stop = read(line);
         let Err(ParseStop::Failure { command, voice, .. }) = &stop else { panic!("{line}: {stop:?}") };
         assert_eq!((*command, voice.json), (verb, json), "{line}");
+    }
+}
+
+#[test]
+fn a_global_flag_on_both_sides_of_the_verb_is_no_contradiction() {
+    let globals =
+        good("squad --json --agent aria -v agents --json --agent scout -v add a --role executor --json").globals;
+    assert!(globals.json);
+    assert_eq!(globals.agent, Some(name("scout")), "the one nearer to the verb counts");
+}
+
+#[test]
+fn what_stops_the_parser_is_told_with_its_exit_code() {
+    for (line, exit, stdout) in [
+        ("squad --version", 0, format!("squad {}\n", env!("CARGO_PKG_VERSION"))),
+        ("squad clam", 2, String::new()),
+        ("squad new t --priority urgent", 4, String::new()),
+        (
+            "squad show --json",
+            2,
+            "{\"v\":1,\"ok\":false,\"command\":\"show\",\"error\":{\"code\":\"usage\",\"message\":\"`squad show` needs \
+             <TASK>\",\"why\":null,\"hint\":\"`squad show --help` shows what it takes\",\"retryable\":false}}\n"
+                .to_owned(),
+        ),
+    ] {
+        let stop = read(line).expect_err("nothing to run");
+        let (mut ui, page) = Ui::on_page(stop.voice());
+        assert_eq!(stop.tell(&mut ui), exit, "{line}");
+        assert_eq!(page.finish(ui).0, stdout, "{line}");
     }
 }
 
