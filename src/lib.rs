@@ -1,5 +1,7 @@
 //! squad: a task board that lives in a git repository.
 pub mod board;
+pub mod cli;
 pub mod clock;
 pub mod model;
+pub mod ops;
 pub mod schema;

@@ -1,47 +1,56 @@
-//! The stable names of everything that can go wrong.
+//! The codes that a failure carries, as text that programs may compare.
 //!
-//! Owns the spelling that scripts and agents match on. Which exit code a name has is the command line's business.
+//! Owns the closed set and its spelling. Which exit code a failure ends with is the command line's business.
+
+use serde::{Deserialize, Serialize};
 
 use super::vocabulary::words;
 
 words! {
-    /// Why a command did not do what it was asked.
+    /// What sort of failure it was.
     ErrorCode, "error code" {
-        /// A bug, or the machine failed.
+        /// A bug, or reading or writing failed.
         Internal = "internal",
-        /// The command line makes no sense.
+        /// The command line could not be understood.
         Usage = "usage",
-        /// A task, agent, ref or board is not there.
+        /// No such task, agent, ref or board.
         NotFound = "not-found",
-        /// Something breaks the schema or the integrity rules.
+        /// A value, a file or the board breaks the schema or a rule of integrity; nothing was written.
         Invalid = "invalid",
         /// The state machine has no such edge from here.
         IllegalTransition = "illegal-transition",
-        /// The edge needs something that was not given.
+        /// The edge asks for a field that was not given.
         MissingField = "missing-field",
-        /// Something must be finished first.
+        /// A task that this one waits for is not completed.
         DependencyOpen = "dependency-open",
-        /// Nothing proves the work.
+        /// The completion brings no proof.
         EvidenceMissing = "evidence-missing",
-        /// A limit of the board is in the way.
+        /// The agent holds as many tasks as it may.
         LimitReached = "limit-reached",
-        /// Somebody else was first.
+        /// Somebody else claimed the task first.
         LostRace = "lost-race",
-        /// The claim that was named is over.
+        /// The claim that the epoch belongs to has ended.
         StaleEpoch = "stale-epoch",
-        /// Somebody else holds the task.
+        /// Somebody else holds the task, or nobody.
         NotHolder = "not-holder",
-        /// A path lock is in the way.
+        /// Another task holds a path that this one needs.
         PathLocked = "path-locked",
         /// The remote could not be reached; nothing changed.
         RemoteUnreachable = "remote-unreachable",
         /// The remote said no; nothing changed.
         RemoteRefused = "remote-refused",
-        /// Whether it happened is not known yet.
+        /// Time ran out while the outcome was open; it may still happen.
         Undecided = "undecided",
-        /// The actor may not do that.
+        /// The actor's role does not allow it.
         NotPermitted = "not-permitted",
-        /// The actor is not in the roster.
+        /// The actor is not in the roster, or nobody said who acts.
         UnknownAgent = "unknown-agent",
+    }
+}
+
+impl ErrorCode {
+    /// Tells whether the same command, unchanged, may well succeed when it is run again.
+    pub const fn is_retryable(self) -> bool {
+        matches!(self, Self::RemoteUnreachable | Self::Undecided)
     }
 }

@@ -1,0 +1,104 @@
+//! Arguments of the verbs that tell what is true: state, history, locks, checks, and squad's own papers.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::value::{Shell, word};
+use crate::cli::when::duration;
+use crate::model::id::{AgentName, TaskId};
+
+/// Arguments of `log`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct LogArgs {
+    /// Task to show the receipts of; the actor's own unless given
+    pub task: Option<TaskId>,
+    /// Only receipts of this agent: the `--agent` of the command line, never that of the environment.
+    #[arg(skip)]
+    pub by: Option<AgentName>,
+    /// Receipts of everybody, whatever --agent says
+    #[arg(long)]
+    pub all: bool,
+    /// Only failed runs and refusals
+    #[arg(long)]
+    pub failed: bool,
+    /// At most so many, newest first
+    #[arg(short = 'n', value_name = "N")]
+    pub limit: Option<usize>,
+    /// Go on and print new ones as they land
+    #[arg(long)]
+    pub follow: bool,
+}
+
+/// Arguments of `activity`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct ActivityArgs {
+    /// At most so many, newest first
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+}
+
+/// Arguments of `stats`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct StatsArgs {
+    /// Only what happened in this stretch of time before now
+    #[arg(long, value_name = "DUR", value_parser = duration)]
+    pub since: Option<Duration>,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct CheckArgs {
+    /// Folder or task file to check; the board unless given
+    #[arg(value_name = "PATH", conflicts_with_all = ["staged", "at"])]
+    pub path: Option<PathBuf>,
+    /// Check what is staged for the next commit
+    #[arg(long, conflicts_with = "at")]
+    pub staged: bool,
+    /// Check the board at this commit
+    #[arg(long, value_name = "REV")]
+    pub at: Option<String>,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct SchemaArgs {
+    /// Schema to print; their names unless given
+    pub name: Option<String>,
+}
+
+/// What `lock` can do.
+#[derive(Debug, Clone, PartialEq, Subcommand)]
+pub enum LockCommand {
+    /// Tell who holds these paths
+    #[command(after_help = "Example:\n  squad lock check src/login.rs")]
+    Check(LockCheckArgs),
+    /// List the paths that are held
+    #[command(after_help = "Example:\n  squad lock list --json")]
+    List,
+}
+
+/// Arguments of `lock check`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct LockCheckArgs {
+    /// Paths and globs, from the root of the repository
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<String>,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct CompletionsArgs {
+    /// Shell to complete in
+    #[arg(value_parser = word(Shell::ALL, Shell::as_str))]
+    pub shell: Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct ManArgs {
+    /// Write one page for each verb into this folder instead of printing the first
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
