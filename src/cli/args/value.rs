@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValue, TypedValueParser};
-use serde::{Deserialize, Serialize};
 
 use crate::model::vocabulary::{EvidenceKind, UnknownWord, words};
 
