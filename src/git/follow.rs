@@ -1,0 +1,156 @@
+//! After a push has landed: the user's checkout of the board branch follows, where that touches nothing of theirs.
+//!
+//! Owns the conditions and the few commands. Anything in doubt leaves the checkout as it is, and says why.
+
+use super::place::{Settings, branch_tip, branch_under_repair};
+use super::remote::{Expected, Remote, tip_named};
+use super::store::{LANDING, Store, scratch_ref};
+use super::{GitError, Oid};
+
+/// A set of paths from the root of a tree: each is a file, or a folder with all below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathSet(Vec<String>);
+
+impl PathSet {
+    /// Returns the set of these files and folders, written without a slash at the end.
+    pub fn new<S: Into<String>>(roots: impl IntoIterator<Item = S>) -> Self {
+        Self(roots.into_iter().map(Into::into).collect())
+    }
+
+    /// Tells whether a path is one of the set or below one.
+    pub fn contains(&self, path: &str) -> bool {
+        self.0.iter().any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    }
+}
+
+/// What became of the user's checkout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Follow {
+    /// No worktree has the branch.
+    NotCheckedOut,
+    /// Every worktree that has the branch is at the new head.
+    Followed,
+    /// It was left as it is.
+    Left {
+        /// Why, as a sentence without capital and full stop.
+        why: String,
+    },
+}
+
+/// Lets every worktree that has `branch` follow to `head`, a confirmed head of the board in the store.
+///
+/// # Errors
+/// [`GitError::NotStarted`] and the like; a checkout that cannot follow is an answer, not an error.
+pub fn follow(
+    remote: &Remote,
+    settings: &Settings,
+    store: &Store,
+    branch: &str,
+    head: Oid,
+    board: &PathSet,
+) -> Result<Follow, GitError> {
+    let users = remote.users();
+    let worktrees = users.place.worktrees(&users.git)?;
+    let under_repair =
+        worktrees.iter().any(|worktree| branch_under_repair(&worktree.git_dir).as_deref() == Some(branch));
+    let homes: Vec<_> = worktrees
+        .into_iter()
+        .filter(|worktree| worktree.branch.as_deref() == Some(branch))
+        .map(|worktree| worktree.path)
+        .collect();
+    if homes.is_empty() {
+        return Ok(Follow::NotCheckedOut);
+    }
+    let local = branch_tip(&users.place, &users.git, branch)?;
+    if local == Some(head) {
+        return Ok(Follow::Followed);
+    }
+    let no_hooks = store.no_hooks();
+    let mut why = obstacle(store, branch, local, head, board)?;
+    if under_repair {
+        why = Some(format!("a rebase or bisection of {branch} is under way"));
+    }
+    for home in &homes {
+        if why.is_none() {
+            let dirt = users.dirt(home, &no_hooks, &board.0)?;
+            why = dirt.first().map(|path| format!("{} has changes in {}", path.display(), home.display()));
+        }
+    }
+    if homes.len() > 1 && why.is_none() {
+        why = Some(format!("{branch} is checked out in {} worktrees", homes.len()));
+    }
+
+    // The remote-tracking ref follows in any case: git itself would move it on the next fetch.
+    let tracking = remote.name().and_then(|name| tracking_ref(settings, name, branch));
+    if why.is_some() && tracking.is_none() {
+        return Ok(Follow::Left { why: why.expect("just seen") });
+    }
+    let scratch = scratch_ref(LANDING);
+    let source = match tip_named(store, head)? {
+        Some(name) => name,
+        None => {
+            store.ref_set(&scratch, head, Expected::Any)?;
+            &scratch
+        }
+    };
+    let copied = users.copy_from(store.path(), &no_hooks, source, tracking.as_deref());
+    store.ref_delete(&scratch, Expected::Any)?;
+    let copied = copied?;
+    if let Some(why) = why {
+        return Ok(Follow::Left { why });
+    }
+    let merged = users.fast_forward(&homes[0], &no_hooks, head)?;
+    if merged.success() {
+        return Ok(Follow::Followed);
+    }
+    // The tracking ref alone may have been refused, so the copy's failure is only worth telling now.
+    let reason = if copied.success() { merged.reason() } else { copied.reason() };
+    Ok(Follow::Left { why: format!("git did not let it: {reason}") })
+}
+
+/// Returns why the history itself forbids it.
+fn obstacle(
+    store: &Store,
+    branch: &str,
+    local: Option<Oid>,
+    head: Oid,
+    board: &PathSet,
+) -> Result<Option<String>, GitError> {
+    let Some(local) = local else {
+        return Ok(Some(format!("{branch} has no commit here yet")));
+    };
+    if !store.contains(local) || !store.is_ancestor(local, head)? {
+        return Ok(Some(format!("{branch} is at {}, which the board's history does not hold", local.short())));
+    }
+    let (old, new) = (store.read_commit(local)?.tree, store.read_commit(head)?.tree);
+    let foreign = store.diff_trees(Some(old), Some(new))?.into_iter().find(|change| !board.contains(&change.path));
+    Ok(foreign.map(|change| format!("the new commits also change {}", change.path)))
+}
+
+/// Returns the ref that the user's refspecs keep a branch of the remote in.
+///
+/// Source: git-fetch(1), CONFIGURED REMOTE-TRACKING BRANCHES.
+fn tracking_ref(settings: &Settings, remote: &str, branch: &str) -> Option<String> {
+    let theirs = format!("refs/heads/{branch}");
+    let specs = settings.all(&format!("remote.{remote}.fetch"));
+    if specs.iter().filter_map(|spec| spec.strip_prefix('^')).any(|spec| mapped(spec, "*", &theirs).is_some()) {
+        return None;
+    }
+    let ours = specs.iter().find_map(|spec| {
+        let (from, to) = spec.trim_start_matches('+').split_once(':')?;
+        mapped(from, to, &theirs)
+    })?;
+    // A mirror's refspec maps onto the branches themselves, which are not ours to move.
+    (ours.starts_with("refs/remotes/") && git2::Reference::is_valid_name(&ours)).then_some(ours)
+}
+
+/// Maps a ref by one side of a refspec onto the other.
+fn mapped(from: &str, to: &str, name: &str) -> Option<String> {
+    match from.split_once('*') {
+        None => (from == name).then(|| to.to_owned()),
+        Some((before, after)) => {
+            let middle = name.strip_prefix(before)?.strip_suffix(after)?;
+            Some(to.replacen('*', middle, 1))
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The only room that names git2 or starts `git`: places, refs, objects, trees, remotes, processes.
+//!
+//! Knows nothing of tasks. Reading happens in process through libgit2; whatever crosses the network or writes into
+//! the user's own repository is the user's own `git`, so that credentials, proxies, formats and locks are theirs.
+
+mod error;
+pub mod follow;
+pub mod objects;
+mod oid;
+pub mod place;
+pub mod porcelain;
+pub mod remote;
+pub mod staged;
+pub mod store;
+pub mod subprocess;
+mod users;
+
+pub use error::GitError;
+pub use follow::{Follow, PathSet, follow};
+pub use objects::{Change, ChangedPath, CommitInfo, Entry, EntryKind, Identity, Objects, Signed};
+pub use oid::Oid;
+pub use place::{Head, Place, RefFormat, Settings, Worktree};
+pub use porcelain::{PushLine, parse_push};
+pub use remote::{Expected, FetchFault, Fetched, PushOutcome, RejectedBy, Remote, Update};
+pub use staged::{StagedEntry, staged_entries};
+pub use store::{Rewound, Store};
+pub use subprocess::Git;
+
+/// Tells whether `name` may be a branch, by git's own rules, and cannot be read as an option.
+///
+/// Source: git-check-ref-format(1), `--branch`.
+pub fn is_branch_name(name: &str) -> bool {
+    !name.starts_with('-')
+        && name != "HEAD"
+        && name != "@"
+        && git2::Reference::is_valid_name(&format!("refs/heads/{name}"))
+}
+
+/// Tells whether `name` may be the name of a configured remote, and cannot be read as an option or a path.
+pub fn is_remote_name(name: &str) -> bool {
+    !name.starts_with('-') && git2::Reference::is_valid_name(&format!("refs/remotes/{name}/x"))
+}

@@ -1,0 +1,104 @@
+//! Commands in the user's own repository, with everything switched off that would run somebody's code or touch more
+//! than asked: hooks, filters, file-system monitors, maintenance.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::place::{Place, Settings};
+use super::subprocess::{Finished, Git, Invocation};
+use super::{GitError, Oid};
+
+/// How to run git in the user's repository.
+#[derive(Debug, Clone)]
+pub(super) struct Users {
+    pub git: Git,
+    pub place: Place,
+    filters: Vec<String>,
+}
+
+impl Users {
+    pub fn new(place: &Place, settings: &Settings, git: &Git) -> Self {
+        // A filter may be a command; the board's files pass through none.
+        let filters: BTreeSet<&str> = settings.subsections("filter").map(|(name, _)| name).collect();
+        let filters = filters.into_iter().map(str::to_owned).collect();
+        Self { git: git.clone(), place: place.clone(), filters }
+    }
+
+    /// Begins a command on the repository as a whole.
+    pub fn command(&self, what: &'static str, no_hooks: &Path) -> Invocation<'_> {
+        let command = self.git.command(what).dir(&self.place.common_dir).git_dir(&self.place.common_dir);
+        self.quieted(command, no_hooks)
+    }
+
+    /// Begins a command in one worktree.
+    pub fn in_worktree(&self, what: &'static str, worktree: &Path, no_hooks: &Path) -> Invocation<'_> {
+        self.quieted(self.git.command(what).dir(worktree), no_hooks)
+    }
+
+    fn quieted<'a>(&self, mut command: Invocation<'a>, no_hooks: &Path) -> Invocation<'a> {
+        command = command
+            .config("core.hooksPath", no_hooks)
+            .config("core.fsmonitor", "false")
+            .config("submodule.recurse", "false")
+            .config("fetch.recurseSubmodules", "false")
+            .config("fetch.writeCommitGraph", "false")
+            .config("gc.auto", "0")
+            .config("maintenance.auto", "false")
+            .config("protocol.ext.allow", "never")
+            // The default of 100 ms loses against a busy neighbour.
+            .config("core.filesRefLockTimeout", "2000")
+            .config("core.packedRefsTimeout", "5000");
+        for name in &self.filters {
+            for variable in ["clean", "smudge", "process"] {
+                command = command.config(&format!("filter.{name}.{variable}"), "");
+            }
+            command = command.config(&format!("filter.{name}.required"), "false");
+        }
+        command
+    }
+
+    /// Copies what `source`, a ref of the store, reaches into the user's repository; `to` is a ref that moves forward
+    /// with it. The shallow boundary of the store never becomes the user's.
+    pub fn copy_from(
+        &self,
+        store: &Path,
+        no_hooks: &Path,
+        source: &str,
+        to: Option<&str>,
+    ) -> Result<Finished, GitError> {
+        let spec = to.map_or_else(|| source.to_owned(), |to| format!("{source}:{to}"));
+        self.command("fetch", no_hooks)
+            .verb()
+            .args(["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-gc", "--no-recurse-submodules"])
+            .args(["--no-prune", "--refmap=", "--"])
+            .arg(store)
+            .arg(spec)
+            .run()
+    }
+
+    /// Lets a worktree, and the branch that is checked out there, follow to a commit that descends from it. Fails
+    /// without a change where that would overwrite anything of the user's.
+    pub fn fast_forward(&self, worktree: &Path, no_hooks: &Path, to: Oid) -> Result<Finished, GitError> {
+        self.in_worktree("merge", worktree, no_hooks)
+            .config("merge.verifySignatures", "false")
+            .verb()
+            // An ignored file in the way is still somebody's file.
+            .args(["--ff-only", "--quiet", "--no-stat", "--no-autostash", "--no-overwrite-ignore"])
+            .arg(to.to_string())
+            .run()
+    }
+
+    /// Returns what is changed, staged or untracked at or below these paths of a worktree, as git's status lists it.
+    pub fn dirt(&self, worktree: &Path, no_hooks: &Path, paths: &[String]) -> Result<Vec<PathBuf>, GitError> {
+        let output = self
+            .in_worktree("status", worktree, no_hooks)
+            .global("--literal-pathspecs")
+            .verb()
+            .args(["--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=all", "--"])
+            .args(paths)
+            .output()?;
+        // `XY path` each; with renames off no entry has a second path.
+        let entries = output.split(|byte| *byte == 0).filter(|entry| entry.len() > 3);
+        Ok(entries.map(|entry| PathBuf::from(String::from_utf8_lossy(&entry[3..]).into_owned())).collect())
+    }
+}
