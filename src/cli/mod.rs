@@ -7,6 +7,7 @@ pub mod args;
 pub mod completions;
 pub mod error;
 pub mod exit_code;
+pub mod input;
 pub mod man;
 pub mod ui;
 pub mod when;

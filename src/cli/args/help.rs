@@ -58,7 +58,8 @@ const VERB: Style = Style::new().bold();
 pub fn command() -> clap::Command {
     let bare = Typed::command();
     let verbs = full(&bare);
-    bare.subcommand_value_name("VERB")
+    bare.bin_name("squad")
+        .subcommand_value_name("VERB")
         .help_template("{about}\n\n{usage-heading} {usage}\n\n{before-help}Options:\n{options}")
         .before_help(verbs)
 }

@@ -148,26 +148,44 @@ fn stop(cmd: &clap::Command, argv: &[OsString], voice: Voice, error: &clap::Erro
         return ParseStop::Text { text: error.render().ansi().to_string(), voice: Voice { json: false, ..voice } };
     }
     let path = verb_path(cmd, argv);
-    let failure = Box::new(failure_of(cmd, &path, error));
+    let mut failure = Box::new(failure_of(cmd, &path, error));
+    // Coding agents read 2 from a hook as "block this edit": a hook of another version must not lock them out.
+    if failure.code == ErrorCode::Usage && first_word(argv).is_some_and(|word| word == "hook") {
+        failure.code = ErrorCode::Internal;
+    }
     ParseStop::Failure { failure, command: spelled(&path.join(" ")), voice }
 }
 
 /// Returns the verbs that the command line begins with, as far as they exist.
 fn verb_path<'a>(cmd: &'a clap::Command, argv: &[OsString]) -> Vec<&'a str> {
-    let takes_value = |flag: &str| matches!(flag, "-C" | "--agent" | "--epoch");
     let mut path = Vec::new();
     let mut here = cmd;
-    let mut words = argv.iter().skip(1).map(|a| a.to_string_lossy());
-    while let Some(word) = words.next() {
-        if takes_value(&word) {
-            words.next();
-        } else if !word.starts_with('-') {
-            let Some(next) = here.find_subcommand(&*word) else { break };
-            path.push(next.get_name());
-            here = next;
-        }
+    for word in plain_words(argv) {
+        let Some(next) = here.find_subcommand(word) else { break };
+        path.push(next.get_name());
+        here = next;
     }
     path
+}
+
+fn first_word(argv: &[OsString]) -> Option<&OsString> {
+    plain_words(argv).next()
+}
+
+/// Returns the words that are neither flags nor the values of global flags.
+fn plain_words(argv: &[OsString]) -> impl Iterator<Item = &OsString> {
+    let takes_value = |flag: &OsString| flag == "-C" || flag == "--agent" || flag == "--epoch";
+    let mut words = argv.iter().skip(1);
+    std::iter::from_fn(move || {
+        loop {
+            let word = words.next()?;
+            if takes_value(word) {
+                words.next();
+            } else if !word.as_encoded_bytes().starts_with(b"-") {
+                return Some(word);
+            }
+        }
+    })
 }
 
 /// Returns the name of a command in the form that lives as long as the program.

@@ -408,6 +408,16 @@ fn what_stops_the_parser_is_told_with_its_exit_code() {
 }
 
 #[test]
+fn a_hook_that_this_build_does_not_know_never_ends_with_2() {
+    for line in ["squad hook claude", "squad --agent scout -C . hook pre-commit --new-flag", "squad --json hook"] {
+        let stop = read(line).expect_err("no such verb");
+        let (mut ui, _page) = Ui::on_page(stop.voice());
+        assert_eq!(stop.tell(&mut ui), 1, "{line}");
+    }
+    assert_eq!(bad("squad --agent hook clam").code, ErrorCode::Usage, "an agent of that name is no hook");
+}
+
+#[test]
 fn squad_alone_shows_the_common_verbs() {
     let Err(ParseStop::Text { text, .. }) = read("squad") else { panic!("no text") };
     insta::assert_snapshot!(anstream::adapter::strip_str(&text), @r"

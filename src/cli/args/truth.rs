@@ -12,7 +12,7 @@ use crate::model::id::{AgentName, TaskId};
 /// Arguments of `log`.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct LogArgs {
-    /// Task to show the receipts of; the actor's own unless given
+    /// Task to show the receipts of; all tasks unless given
     pub task: Option<TaskId>,
     /// Only receipts of this agent: the `--agent` of the command line, never that of the environment.
     #[arg(skip)]
