@@ -2,9 +2,11 @@
 //!
 //! Knows where the board's files are and how they are read and written; decides nothing.
 
+pub mod commits;
 pub mod files;
 pub mod folder;
 pub mod layout;
 pub mod receipt;
 pub mod render;
 pub mod snapshot;
+pub mod store;

@@ -162,6 +162,40 @@ impl Remote {
         self.name.as_deref()
     }
 
+    /// Returns the branch that the remote calls its own, as this clone remembers it, else as the remote says.
+    ///
+    /// # Errors
+    /// [`FetchFault`] where the remote has to be asked and does not answer.
+    pub fn default_branch(&self, store: &Store, limit: Duration) -> Result<Option<String>, FetchFault> {
+        let Some(name) = &self.name else { return Ok(None) };
+        let remembered = self
+            .users
+            .command("symbolic-ref", &store.no_hooks())
+            .verb()
+            .args(["--quiet", &format!("refs/remotes/{name}/HEAD")])
+            .run()?;
+        let prefix = format!("refs/remotes/{name}/");
+        let text = String::from_utf8_lossy(&remembered.stdout);
+        if let Some(branch) = text.trim().strip_prefix(&prefix).filter(|_| remembered.success()) {
+            return Ok(Some(branch.to_owned()));
+        }
+        let finished = self
+            .network("ls-remote", store, limit)
+            .verb()
+            .args(["--quiet", "--symref", "--"])
+            .arg(self.address())
+            .arg("HEAD")
+            .run()?;
+        match finished.end {
+            End::Exited(0) => {}
+            End::TimedOut => return Err(FetchFault::TimedOut { limit }),
+            _ => return Err(FetchFault::Unreachable { reason: finished.reason() }),
+        }
+        let text = String::from_utf8_lossy(&finished.stdout);
+        let named = text.lines().find_map(|line| line.strip_prefix("ref: refs/heads/")?.strip_suffix("\tHEAD"));
+        Ok(named.map(str::to_owned))
+    }
+
     pub(super) fn users(&self) -> &Users {
         &self.users
     }

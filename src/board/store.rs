@@ -1,0 +1,455 @@
+//! This clone's access to the board: where it is published, its private store, and how versions come and go.
+//!
+//! Owns discovery of the board's branch, fetching with its descent check, building a version from files, and reading
+//! receipts. What is to change is decided elsewhere.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::commits::{IndexFiles, Source, TreeFiles};
+use super::layout::{ATTRIBUTES, CONFIG, pathspecs};
+use super::receipt::{self, Receipt};
+use super::render::FileChange;
+use super::snapshot::Snapshot;
+use crate::git::{
+    Expected, FetchFault, Fetched, Follow, Git, GitError, Head, Identity, Objects, Oid, PathSet, Place, PushOutcome,
+    Remote, Rewound, Settings, Store, follow, staged_entries,
+};
+use crate::model::board::Decided;
+use crate::model::id::OpId;
+
+/// Where the board is looked for when nothing says where it is, after the remote's own branch.
+pub const SEPARATE_BRANCH: &str = "squad";
+
+/// How many commits are fetched at a time when older history is wanted.
+const DEEPEN_BY: u32 = 1000;
+
+/// Why this clone has no access to a board.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessFault {
+    /// git, or the repository, is not usable.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// There are several remotes and nothing says which.
+    #[error("there are {} remotes and none is called origin: {}", names.len(), names.join(", "))]
+    WhichRemote {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// There is no board on any branch where one could be.
+    #[error("there is no board on {}", looked_at.join(" or "))]
+    NoBoard {
+        /// The branches that were looked at.
+        looked_at: Vec<String>,
+    },
+    /// The remote has no such branch.
+    #[error("{remote} has no branch {branch}")]
+    NoBranch {
+        /// The remote.
+        remote: String,
+        /// The branch.
+        branch: String,
+    },
+    /// The remote did not give an answer.
+    #[error(transparent)]
+    Fetch(#[from] FetchFault),
+    /// The board's history does not follow from what was seen.
+    #[error(transparent)]
+    Rewound(#[from] Rewound),
+    /// The remote may not be asked, and nothing has been fetched before.
+    #[error("nothing of the board has been fetched yet, and --offline forbids to ask the remote")]
+    OfflineAndEmpty,
+    /// A file or folder of this clone's own state cannot be used.
+    #[error("cannot {what} {path}")]
+    State {
+        /// What was being done.
+        what: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// This clone's access to the board.
+pub struct BoardStore {
+    /// Where the user stands.
+    pub place: Place,
+    /// How git is run.
+    pub git: Git,
+    /// The user's git configuration.
+    pub settings: Settings,
+    store: Rc<Store>,
+    remote: Remote,
+    branch: RefCell<Option<String>>,
+}
+
+impl BoardStore {
+    /// Finds the repository around a folder and opens its private store. Does not look for the board yet.
+    ///
+    /// # Errors
+    /// [`AccessFault`] where there is no usable repository, or it is not clear which remote is meant.
+    pub fn open(start: &Path, remote: Option<&str>) -> Result<Self, AccessFault> {
+        let git = Git::new();
+        let place = Place::find(start, &git)?;
+        let settings = Settings::load(&place, &git)?;
+        let remote = match choose_remote(&settings, remote)? {
+            Some(name) => Remote::named(&name, &place, &settings, &git)?,
+            None => Remote::own(&place, &settings, &git),
+        };
+        let store = Rc::new(Store::open_or_create(&place.common_dir)?);
+        let branch = settings.get("squad.branch").map(str::to_owned);
+        Ok(Self { place, git, settings, store, remote, branch: RefCell::new(branch) })
+    }
+
+    /// Returns the folder of this clone's own state.
+    pub fn state_dir(&self) -> PathBuf {
+        self.place.common_dir.join("squad")
+    }
+
+    /// Returns the remote's name; `None` where the user's own repository is the remote.
+    pub fn remote_name(&self) -> Option<&str> {
+        self.remote.name()
+    }
+
+    /// Returns the board's branch, where it is known.
+    pub fn branch(&self) -> Option<String> {
+        self.branch.borrow().clone()
+    }
+
+    /// Says which branch the board is on.
+    pub fn set_branch(&self, branch: &str) {
+        *self.branch.borrow_mut() = Some(branch.to_owned());
+    }
+
+    /// Returns the objects of the private store.
+    pub fn objects(&self) -> &Store {
+        &self.store
+    }
+
+    /// Returns the head that was confirmed last.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] when the store cannot be read.
+    pub fn head(&self) -> Result<Option<Oid>, AccessFault> {
+        Ok(self.store.tip()?)
+    }
+
+    /// Asks the remote for its head, and records it.
+    ///
+    /// # Errors
+    /// [`AccessFault`]; nothing is recorded then.
+    pub fn fetch(&self, limit: Duration) -> Result<Oid, AccessFault> {
+        let branch = match self.branch() {
+            Some(branch) => branch,
+            None => return self.discover(limit),
+        };
+        match self.remote.fetch(&self.store, &branch, limit)? {
+            Fetched::Head { head, before } => {
+                let head = self.store.advance_tip(head, before)??;
+                self.note_fetched();
+                Ok(head)
+            }
+            Fetched::NoBranch => Err(AccessFault::NoBranch { remote: self.remote_label(), branch }),
+        }
+    }
+
+    /// Returns the remote's head of a branch without recording it; `None` where it has no such branch.
+    ///
+    /// # Errors
+    /// [`AccessFault::Fetch`].
+    pub fn look(&self, branch: &str, limit: Duration) -> Result<Option<Oid>, AccessFault> {
+        match self.remote.fetch(&self.store, branch, limit)? {
+            Fetched::Head { head, .. } => Ok(Some(head)),
+            Fetched::NoBranch => Ok(None),
+        }
+    }
+
+    /// Records a head that the remote has confirmed.
+    ///
+    /// # Errors
+    /// [`AccessFault::Rewound`] where it does not follow from the one that is recorded.
+    pub fn confirm(&self, head: Oid) -> Result<(), AccessFault> {
+        let before = self.store.tip()?;
+        self.store.advance_tip(head, before)??;
+        self.note_fetched();
+        Ok(())
+    }
+
+    fn remote_label(&self) -> String {
+        self.remote.name().unwrap_or("this repository").to_owned()
+    }
+
+    /// Looks for the board where it can be: on the remote's own branch, then on one that is only for the board.
+    fn discover(&self, limit: Duration) -> Result<Oid, AccessFault> {
+        let own = match self.remote.name() {
+            Some(_) => self.remote.default_branch(&self.store, limit)?,
+            None => self.checked_out_branch(),
+        };
+        let mut candidates: Vec<String> = own.into_iter().collect();
+        if !candidates.iter().any(|c| c == SEPARATE_BRANCH) {
+            candidates.push(SEPARATE_BRANCH.to_owned());
+        }
+        for branch in &candidates {
+            if let Fetched::Head { head, before } = self.remote.fetch(&self.store, branch, limit)? {
+                let tree = self.store.read_commit(head)?.tree;
+                if self.store.lookup(tree, CONFIG)?.is_some() {
+                    let head = self.store.advance_tip(head, before)??;
+                    self.set_branch(branch);
+                    self.remember_branch(branch);
+                    self.note_fetched();
+                    return Ok(head);
+                }
+            }
+        }
+        Err(AccessFault::NoBoard { looked_at: candidates })
+    }
+
+    /// Returns the branch that is checked out where the user stands, else in the main worktree.
+    pub fn checked_out_branch(&self) -> Option<String> {
+        match &self.place.head {
+            Head::Branch(branch) => Some(branch.clone()),
+            Head::Detached => {
+                let worktrees = self.place.worktrees(&self.git).ok()?;
+                worktrees.into_iter().find_map(|w| w.branch)
+            }
+        }
+    }
+
+    /// Keeps the branch that was found, so that the next command need not look again. Losing it costs one look.
+    fn remember_branch(&self, branch: &str) {
+        let _ = write_whole(&self.state_dir().join("branch"), branch.as_bytes());
+    }
+
+    /// Reads which branch was found before, without asking the remote.
+    pub fn recall_branch(&self) {
+        if self.branch().is_none()
+            && let Ok(branch) = fs::read_to_string(self.state_dir().join("branch"))
+            && crate::git::is_branch_name(branch.trim())
+        {
+            self.set_branch(branch.trim());
+        }
+    }
+
+    fn note_fetched(&self) {
+        let _ = write_whole(&self.state_dir().join("fetched"), b"");
+    }
+
+    /// Returns how long ago the remote was last heard of; `None` where that is not known.
+    pub fn fetched_ago(&self) -> Option<Duration> {
+        let modified = fs::metadata(self.state_dir().join("fetched")).and_then(|m| m.modified()).ok()?;
+        modified.elapsed().ok()
+    }
+
+    /// Returns the board at a version; no version is an empty board.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] when the version cannot be read.
+    pub fn snapshot(&self, head: Option<Oid>) -> Result<Snapshot, AccessFault> {
+        let tree = head.map(|head| self.store.read_commit(head)).transpose()?.map(|commit| commit.tree);
+        Ok(Snapshot::new(Box::new(TreeFiles::new(Source::Store(self.store.clone()), tree))))
+    }
+
+    /// Returns what the user's index would make of the board; `index` is the file that a hook was given.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] with the reason, where the index or the repository is of a kind that cannot be read.
+    pub fn staged(&self, index: Option<&Path>) -> Result<Snapshot, AccessFault> {
+        let staged = staged_entries(&self.place, &self.git, index)?;
+        let objects = Rc::new(Objects::of_place(&self.place)?);
+        Ok(Snapshot::new(Box::new(IndexFiles::new(objects, &staged))))
+    }
+
+    /// Returns the commit that a revision names: of the board, else of the user's repository.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] when the repository cannot be read.
+    pub fn resolve(&self, revision: &str) -> Result<Option<(Source, Oid)>, AccessFault> {
+        if let Ok(oid) = revision.parse::<Oid>()
+            && self.store.contains(oid)
+        {
+            return Ok(Some((Source::Store(self.store.clone()), oid)));
+        }
+        let objects = Objects::of_place(&self.place)?;
+        if let Some(oid) = objects.resolve(&self.place, &self.git, revision)? {
+            return Ok(Some((Source::User(Rc::new(objects)), oid)));
+        }
+        Ok(self.abbreviated(revision)?.map(|oid| (Source::Store(self.store.clone()), oid)))
+    }
+
+    /// Looks for a commit of the board that begins with these digits.
+    fn abbreviated(&self, revision: &str) -> Result<Option<Oid>, AccessFault> {
+        let plausible = revision.len() >= 4 && revision.bytes().all(|b| b.is_ascii_hexdigit());
+        let Some(head) = self.store.tip()?.filter(|_| plausible) else { return Ok(None) };
+        let revision = revision.to_ascii_lowercase();
+        for commit in self.store.recent(head)? {
+            let oid = commit?.oid;
+            if oid.to_string().starts_with(&revision) {
+                return Ok(Some(oid));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the board at a commit.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] when it cannot be read.
+    pub fn snapshot_of(&self, source: Source, commit: Oid) -> Result<Snapshot, AccessFault> {
+        let tree = source.objects().read_commit(commit)?.tree;
+        Ok(Snapshot::new(Box::new(TreeFiles::new(source, Some(tree)))))
+    }
+
+    /// Returns what became of every operation that the commits after `basis` decide, up to `head`.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] when the history cannot be read.
+    pub fn decided(&self, head: Oid, basis: Option<Oid>) -> Result<HashMap<OpId, Decided>, AccessFault> {
+        let basis = basis.filter(|oid| self.store.contains(*oid));
+        let mut decided = HashMap::new();
+        if basis == Some(head) {
+            return Ok(decided);
+        }
+        for commit in self.store.walk(head, basis)? {
+            let marks = receipt::marks(&commit.message);
+            let commit = commit.oid.to_string();
+            if let Some(op) = marks.op {
+                decided.insert(op, Decided { commit: commit.clone(), refused: None });
+            }
+            for (op, code) in marks.refused {
+                decided.insert(op, Decided { commit: commit.clone(), refused: Some(code) });
+            }
+        }
+        Ok(decided)
+    }
+
+    /// Builds the version that follows from writing and removing files.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] when the store cannot be written.
+    pub fn build(
+        &self,
+        head: Option<Oid>,
+        files: &[FileChange],
+        author: &Identity,
+        committer: &Identity,
+        message: &str,
+    ) -> Result<Oid, AccessFault> {
+        let tree = head.map(|head| self.store.read_commit(head)).transpose()?.map(|commit| commit.tree);
+        let mut changes = Vec::with_capacity(files.len());
+        for file in files {
+            let blob = file.content.as_deref().map(|bytes| self.store.write_blob(bytes)).transpose()?;
+            changes.push((file.path.clone(), blob));
+        }
+        let tree = self.store.edit_tree(tree, &changes)?;
+        let parents: Vec<Oid> = head.into_iter().collect();
+        Ok(self.store.commit(&parents, tree, author, committer, message)?)
+    }
+
+    /// Pushes a version, if the remote still has the one that it was built on.
+    ///
+    /// # Errors
+    /// [`AccessFault`] where nothing was sent.
+    pub fn push(&self, from: Option<Oid>, to: Oid, limit: Duration) -> Result<PushOutcome, AccessFault> {
+        let branch = self.branch().ok_or_else(|| AccessFault::NoBoard { looked_at: Vec::new() })?;
+        let expected = from.map_or(Expected::Absent, Expected::Exactly);
+        Ok(self.remote.push(&self.store, &branch, to, expected, limit)?)
+    }
+
+    /// Lets the user's checkout follow to a head, where that touches nothing of theirs.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] where git could not be run at all.
+    pub fn follow(&self, head: Oid, locks_file: &str) -> Result<Follow, AccessFault> {
+        let Some(branch) = self.branch() else { return Ok(Follow::NotCheckedOut) };
+        let board = PathSet::new(pathspecs(locks_file));
+        Ok(follow(&self.remote, &self.settings, &self.store, &branch, head, &board)?)
+    }
+
+    /// Gives every receipt reachable from a head to `take`, newest first, until it says stop. Fetches older history
+    /// as it is needed, where `limit` allows to ask the remote.
+    ///
+    /// # Errors
+    /// [`AccessFault`] when the history cannot be read or fetched.
+    pub fn receipts(
+        &self,
+        head: Oid,
+        limit: Option<Duration>,
+        mut take: impl FnMut(Receipt) -> bool,
+    ) -> Result<(), AccessFault> {
+        let mut seen: BTreeSet<Oid> = BTreeSet::new();
+        loop {
+            let mut cut_off = false;
+            for commit in self.store.recent(head)? {
+                let commit = commit?;
+                cut_off |= commit.cut_off;
+                if !seen.insert(commit.oid) {
+                    continue;
+                }
+                if let Some(receipt) = receipt::parse(&commit.oid.to_string(), &commit.message)
+                    && !take(receipt)
+                {
+                    return Ok(());
+                }
+                // The board begins with the commit that made it; what lies before is none of ours.
+                if is_founding(&commit.message) {
+                    return Ok(());
+                }
+            }
+            let (Some(limit), Some(branch), true) = (limit, self.branch(), cut_off) else { return Ok(()) };
+            let before = seen.len();
+            self.remote.deepen(&self.store, &branch, Some(DEEPEN_BY), limit)?;
+            let mut now = 0;
+            for commit in self.store.recent(head)? {
+                commit?;
+                now += 1;
+            }
+            if now == before {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Returns the attributes that a path has by git, for the block that `init` writes.
+    pub fn has_attributes(&self, head: Oid) -> Result<bool, AccessFault> {
+        let tree = self.store.read_commit(head)?.tree;
+        Ok(self.store.lookup(tree, ATTRIBUTES)?.is_some())
+    }
+}
+
+fn is_founding(message: &str) -> bool {
+    receipt::operation(message)
+        .is_some_and(|operation| operation.verb() == crate::model::operation::Verb::Init)
+}
+
+/// Returns the name of the remote that the board is published to; `None` where the repository has none.
+fn choose_remote(settings: &Settings, wanted: Option<&str>) -> Result<Option<String>, AccessFault> {
+    if let Some(name) = wanted.or_else(|| settings.get("squad.remote")) {
+        return Ok((!name.is_empty() && name != ".").then(|| name.to_owned()));
+    }
+    let names: Vec<String> = settings.remotes().into_iter().map(|(name, _)| name).collect();
+    match names.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one.clone())),
+        many if many.iter().any(|name| name == "origin") => Ok(Some("origin".to_owned())),
+        _ => Err(AccessFault::WhichRemote { names }),
+    }
+}
+
+/// Writes a file so that a reader finds the old content or the new one, and never a part.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path).map_err(|e| e.error)?;
+    Ok(())
+}
