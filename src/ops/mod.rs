@@ -3,3 +3,8 @@
 //! Joins the board, the clock and the publish loop. Never prints, exits or reads arguments: surfaces do.
 
 pub mod failure;
+mod faults;
+pub mod pending;
+pub mod publish;
+pub mod publisher;
+pub mod session;

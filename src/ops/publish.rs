@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use crate::board::render::FileChange;
+use crate::board::store::AccessFault;
 use crate::model::board::{BoardFault, Changeset, Decided, Decision, Unchanged};
 use crate::model::operation::Operation;
 use crate::model::refusal::Refusal;
@@ -108,6 +109,13 @@ pub enum Pushed {
         /// Whether it says so on principle (a hook, a protected branch) and not because the ref had moved.
         on_principle: bool,
     },
+    /// There is no remote, and somebody's checkout would be overwritten.
+    InTheWay {
+        /// The worktree.
+        worktree: String,
+        /// Why.
+        reason: String,
+    },
     /// It did not say.
     Unknown {
         /// What happened instead.
@@ -162,9 +170,9 @@ pub enum Trouble {
     /// The result would break the rules of the board.
     #[error("the result would break the rules of the board")]
     Invalid(Vec<Violation>),
-    /// The machine failed.
-    #[error("{0}")]
-    Machine(Box<dyn std::error::Error + Send + Sync>),
+    /// There is no access to the board, or this clone's own state fails.
+    #[error(transparent)]
+    Access(AccessFault),
 }
 
 /// The truth about an operation.
@@ -321,6 +329,7 @@ impl<S: Shared> Run<'_, S> {
                 self.rejected(&flight.from, reason, on_principle)?;
                 Ok(None)
             }
+            Pushed::InTheWay { worktree, reason } => Err(Trouble::CheckoutInTheWay { worktree, reason }),
             Pushed::Unknown { reason } => {
                 flight.reason = reason;
                 self.in_flight = Some(flight);
