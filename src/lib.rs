@@ -5,4 +5,5 @@ pub mod clock;
 pub mod git;
 pub mod model;
 pub mod ops;
+pub mod runner;
 pub mod schema;

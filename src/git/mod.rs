@@ -19,7 +19,7 @@ pub use error::GitError;
 pub use follow::{Follow, PathSet, follow};
 pub use objects::{Change, ChangedPath, CommitInfo, Entry, EntryKind, Identity, Objects, Signed};
 pub use oid::Oid;
-pub use place::{Head, Place, RefFormat, Settings, Worktree};
+pub use place::{Head, Place, RefFormat, Settings, Worktree, branch_tip};
 pub use porcelain::{PushLine, parse_push};
 pub use remote::{Expected, FetchFault, Fetched, PushOutcome, RejectedBy, Remote, Update};
 pub use staged::{StagedEntry, staged_entries};

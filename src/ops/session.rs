@@ -126,6 +126,8 @@ pub struct Done {
     pub pushes: u32,
     /// What the actor should know though it was no reason to refuse.
     pub warnings: Vec<String>,
+    /// The files that were written and removed.
+    pub files: Vec<FileChange>,
     /// What would be written, for a dry run.
     pub preview: Option<Preview>,
 }
@@ -376,6 +378,7 @@ impl Session {
             receipt: receipt::parse(&head.to_string(), &message),
             pushes,
             warnings: changes.warnings.clone(),
+            files: files.to_vec(),
             ..Done::default()
         };
         for change in &changes.tasks {

@@ -1,0 +1,224 @@
+//! `init`: make a board, or join the one that is there.
+//!
+//! Owns who is in the first roster, which branch the board goes on, and what is set up in this clone.
+
+use std::fs;
+use std::io::Write;
+
+use super::failure::Failure;
+use super::session::{Done, NETWORK_LIMIT, Session};
+use crate::board::store::{AccessFault, SEPARATE_BRANCH};
+use crate::git::{Head, is_branch_name};
+use crate::model::code::ErrorCode;
+use crate::model::config::{Agent, ApprovalGate};
+use crate::model::id::AgentName;
+use crate::model::operation::Action;
+use crate::model::vocabulary::{AgentKind, Domain, Role};
+
+/// What a new board begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Template {
+    /// One owner, the default settings.
+    Minimal,
+    /// A roster of ten agents with a gate of approvals.
+    MissionControl,
+}
+
+/// What came of `init`.
+#[derive(Debug)]
+pub struct Initialised {
+    /// The branch that the board is on.
+    pub branch: String,
+    /// The remote that it is published to; `None` where the user's own repository is it.
+    pub remote: Option<String>,
+    /// The files that were made on the board.
+    pub created: Vec<String>,
+    /// The receipt and what else came of it.
+    pub done: Done,
+}
+
+/// Makes the board, or joins the one that is there; sets up this clone.
+///
+/// # Errors
+/// [`Failure`], which says why there is no board now.
+pub fn init(session: &Session, branch: Option<&str>, template: Template) -> Result<Initialised, Failure> {
+    let branch = choose_branch(session, branch)?;
+    session.board.set_branch(&branch);
+    if session.options.offline && !session.options.dry_run {
+        return Err(AccessFault::OfflineAndEmpty.into());
+    }
+    let head = session.board.look(&branch, NETWORK_LIMIT)?;
+    if head.is_none() {
+        refuse_to_leave_commits_behind(session, &branch)?;
+    }
+    let owner = owner(session)?;
+    let mut agents = vec![owner.clone()];
+    let mut gate = None;
+    if template == Template::MissionControl {
+        agents.extend(mission_control(&owner.name));
+        gate = Some(mission_control_gate());
+    }
+    let action = Action::Init { branch: branch.clone(), agents, gate };
+    let operation = session.operation(head, owner.name, None, action)?;
+    let done = session.publish(&operation)?;
+    let mut created = Vec::new();
+    if !session.options.dry_run {
+        set_up_clone(session, &branch)?;
+        if done.unchanged.is_none() {
+            created = done.files.iter().filter(|f| f.content.is_some()).map(|f| f.path.clone()).collect();
+        }
+    }
+    let remote = session.board.remote_name().map(str::to_owned);
+    Ok(Initialised { branch, remote, created, done })
+}
+
+/// The branch that was said, else the one of an existing board, else the one that is checked out.
+fn choose_branch(session: &Session, wanted: Option<&str>) -> Result<String, Failure> {
+    if let Some(branch) = wanted {
+        if !is_branch_name(branch) {
+            return Err(Failure::new(ErrorCode::Invalid, format!("{branch:?} cannot be the name of a branch"))
+                .hint("`git check-ref-format --branch NAME` tells what can"));
+        }
+        return Ok(branch.to_owned());
+    }
+    if let Some(branch) = session.board.branch() {
+        return Ok(branch);
+    }
+    match session.board.fetch(NETWORK_LIMIT) {
+        Ok(_) => return Ok(session.board.branch().expect("a board that was found has a branch")),
+        Err(AccessFault::NoBoard { .. }) => {}
+        Err(fault) => return Err(fault.into()),
+    }
+    session.board.checked_out_branch().ok_or_else(|| {
+        Failure::new(ErrorCode::Usage, "no branch is checked out to put the board on")
+            .hint(format!("say which: `squad init --branch main`, or `--branch {SEPARATE_BRANCH}` for one of its own"))
+    })
+}
+
+/// A board on the branch that is checked out builds on what the remote has of it. Where the remote has nothing and
+/// the user has commits, a board would begin a second history beside theirs.
+fn refuse_to_leave_commits_behind(session: &Session, branch: &str) -> Result<(), Failure> {
+    let Some(remote) = session.board.remote_name() else { return Ok(()) };
+    let checked_out = matches!(&session.board.place.head, Head::Branch(b) if b == branch);
+    let local = crate::git::branch_tip(&session.board.place, &session.board.git, branch)?;
+    match local {
+        Some(_) => Err(Failure::new(
+            ErrorCode::RemoteRefused,
+            format!("{remote} has no branch {branch}, and your {branch} has commits"),
+        )
+        .why("a board would begin a second history beside them")
+        .hint(if checked_out {
+            format!("`git push {remote} {branch}` first, or put the board on a branch of its own: `squad init --branch {SEPARATE_BRANCH}`")
+        } else {
+            format!("`git push {remote} {branch}` first, or choose another branch")
+        })),
+        None => Ok(()),
+    }
+}
+
+/// The first member: whoever makes the board, by git's own account of them.
+fn owner(session: &Session) -> Result<Agent, Failure> {
+    let settings = &session.board.settings;
+    let name = match &session.options.agent {
+        Some(name) => AgentName::new(name.as_str()).map_err(|bad| Failure::new(ErrorCode::Invalid, bad.to_string()))?,
+        None => {
+            let from = settings.get("user.name").or_else(|| settings.get("user.email")).unwrap_or_default();
+            AgentName::new(&slug(from)).map_err(|_| {
+                Failure::new(ErrorCode::UnknownAgent, "the board's owner has no name")
+                    .why("git has neither user.name nor user.email to make one from")
+                    .hint("`git config user.name \"Your Name\"`, or say `squad init --agent NAME`")
+            })?
+        }
+    };
+    let mut owner = Agent::new(name, Role::Owner, AgentKind::Human);
+    owner.email = settings.get("user.email").map(str::to_owned);
+    Ok(owner)
+}
+
+/// Returns a name made of the letters and digits of a text.
+fn slug(text: &str) -> String {
+    let text = text.split('@').next().unwrap_or_default().to_lowercase();
+    let mut slug = String::new();
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug.trim_end_matches('-').chars().take(64).collect()
+}
+
+/// A chief, two managers, and the executors whose work they hand out.
+fn mission_control(owner: &AgentName) -> Vec<Agent> {
+    use Domain::{Dev, Marketing};
+    let roster: &[(&str, Role, Option<Domain>)] = &[
+        ("hex", Role::Chief, None),
+        ("knox", Role::Manager, Some(Dev)),
+        ("sterling", Role::Manager, Some(Marketing)),
+        ("aria", Role::Executor, Some(Dev)),
+        ("vault", Role::Executor, Some(Dev)),
+        ("scout", Role::Executor, Some(Dev)),
+        ("rigor", Role::Executor, Some(Dev)),
+        ("slate", Role::Executor, Some(Marketing)),
+        ("pulse", Role::Executor, Some(Marketing)),
+        ("reach", Role::Executor, Some(Marketing)),
+        ("iris", Role::Executor, Some(Marketing)),
+        ("recon", Role::Executor, Some(Domain::Both)),
+    ];
+    let member = |(name, role, domain): &(&str, Role, Option<Domain>)| {
+        let name = AgentName::new(name).expect("the template's names are names");
+        (name != *owner).then(|| Agent { domain: *domain, ..Agent::new(name, *role, AgentKind::Agent) })
+    };
+    roster.iter().filter_map(member).collect()
+}
+
+/// The owner, the chief and a manager approve, and four had a hand in it.
+fn mission_control_gate() -> ApprovalGate {
+    ApprovalGate {
+        approvals: 3,
+        roles: vec![Role::Manager, Role::Chief, Role::Owner],
+        min_participants: 4,
+        every_role: true,
+    }
+}
+
+/// First line of squad's block in `info/exclude`.
+const EXCLUDE_BEGIN: &str = "# squad: begin";
+
+/// What an agent keeps for itself, below the root of a worktree.
+const EXCLUDED: &str = "# squad: begin\n/memory/heartbeat-state.json\n/memory/*/WORKING.md\n# squad: end\n";
+
+fn set_up_clone(session: &Session, branch: &str) -> Result<(), Failure> {
+    let board = &session.board;
+    let mut settings = board.settings.clone();
+    let remote = board.remote_name().unwrap_or(".");
+    for (key, value) in [("squad.branch", branch), ("squad.remote", remote)] {
+        if settings.get(key) != Some(value) {
+            settings.set_local(&board.place, &board.git, key, value)?;
+        }
+    }
+    let exclude = board.place.common_dir.join("info").join("exclude");
+    let failed = |source| AccessFault::State { what: "write", path: exclude.clone(), source };
+    let old = fs::read_to_string(&exclude).unwrap_or_default();
+    if !old.contains(EXCLUDE_BEGIN) {
+        fs::create_dir_all(board.place.common_dir.join("info")).map_err(failed)?;
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(&exclude).map_err(failed)?;
+        let gap = if old.is_empty() || old.ends_with('\n') { "" } else { "\n" };
+        file.write_all(format!("{gap}{EXCLUDED}").as_bytes()).map_err(failed)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_is_called_by_what_is_left_of_their_name() {
+        assert_eq!(slug("Ada Lovelace"), "ada-lovelace");
+        assert_eq!(slug("  J. R. Ewing "), "j-r-ewing");
+        assert_eq!(slug("ryan@example.org"), "ryan");
+        assert_eq!(slug("数え"), "");
+    }
+}

@@ -1,0 +1,5 @@
+//! Commands that squad runs for somebody: how they start, what they say, how they end.
+//!
+//! Knows nothing of tasks.
+
+pub mod command;
