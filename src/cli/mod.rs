@@ -4,10 +4,14 @@
 //! what may happen to a task is decided behind `ops`.
 
 pub mod args;
+mod commands;
 pub mod completions;
 pub mod error;
 pub mod exit_code;
 pub mod input;
 pub mod man;
+mod run;
 pub mod ui;
 pub mod when;
+
+pub use run::run;

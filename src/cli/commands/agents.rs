@@ -1,0 +1,72 @@
+//! `agents`, `agents add`, `agents remove`
+
+use serde_json::json;
+
+use super::answers;
+use crate::cli::args::AgentsCommand;
+use crate::cli::run::Context;
+use crate::cli::ui::{Answer, Cell, STRONG, Table};
+use crate::model::code::ErrorCode;
+use crate::model::config::Agent;
+use crate::model::id::AgentName;
+use crate::model::operation::Action;
+use crate::ops::failure::Failure;
+use crate::ops::look::members;
+use crate::ops::session::{Freshness, Session};
+
+pub(in crate::cli) fn run(
+    cx: &mut Context<'_>,
+    name: &'static str,
+    command: Option<AgentsCommand>,
+) -> Result<u8, Failure> {
+    let (action, dry_run) = match command {
+        None => {
+            let session = cx.session()?;
+            return list(cx, name, &session, None);
+        }
+        Some(AgentsCommand::Add(a)) => {
+            let strict = AgentName::new(a.name.as_str()).map_err(|bad| {
+                Failure::new(ErrorCode::Invalid, bad.to_string()).hint("choose a short name such as scout")
+            })?;
+            let agent = Agent { domain: a.domain, email: a.email, ..Agent::new(strict, a.role, a.kind) };
+            (Action::AgentsAdd { agent }, a.writing.dry_run)
+        }
+        Some(AgentsCommand::Remove(a)) => (Action::AgentsRemove { name: a.name }, a.writing.dry_run),
+    };
+    let session = cx.session_with(|o| o.dry_run = dry_run)?;
+    let done = session.act(None, action)?;
+    if done.preview.is_some() {
+        return Ok(answers::done(cx, name, &done, Vec::new()));
+    }
+    list(cx, name, &session, Some(&done))
+}
+
+fn list(
+    cx: &mut Context<'_>,
+    name: &'static str,
+    session: &Session,
+    done: Option<&crate::ops::session::Done>,
+) -> Result<u8, Failure> {
+    let view = session.view(Freshness::Due)?;
+    super::warn_degraded(cx, &view);
+    let members = members(&view)?;
+    let mut answer = Answer::new(name).with("agents", json!(members));
+    if let Some(done) = done {
+        answer = answers::with_outcome(answer, done);
+    }
+    cx.ui.answer(&answer, |ui| {
+        let mut table = Table::new(&[40, 12, 10, 10, 80]);
+        for member in &members {
+            let claims: Vec<&str> = member.claims.iter().map(|c| c.as_str()).collect();
+            table.row([
+                Cell::styled(STRONG, member.name.as_str()),
+                member.role.as_str().into(),
+                member.domain.map_or("", |d| d.as_str()).into(),
+                member.state.into(),
+                claims.join(" ").into(),
+            ]);
+        }
+        ui.table(&table);
+    });
+    Ok(0)
+}

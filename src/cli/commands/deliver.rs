@@ -1,0 +1,65 @@
+//! `submit`, `complete`, `verify`: work that is handed in, with proof.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use super::answers;
+use crate::cli::args::{DeliverArgs, HandInArgs, VerifyArgs};
+use crate::cli::run::Context;
+use crate::cli::ui::escape_block;
+use crate::model::operation::{Action, HandIn};
+use crate::ops::evidence::{Wanted, gather};
+use crate::ops::failure::Failure;
+use crate::ops::session::{Done, Session};
+
+/// What the work is handed in for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Goal {
+    /// For review.
+    Review,
+    /// As done.
+    Done,
+}
+
+pub(in crate::cli) fn run(
+    cx: &mut Context<'_>,
+    name: &'static str,
+    args: DeliverArgs,
+    goal: Goal,
+) -> Result<u8, Failure> {
+    let session = cx.session_with(|o| o.dry_run = args.writing.dry_run)?;
+    let hand_in = hand_in(&session, args.hand_in)?;
+    let action = match goal {
+        Goal::Review => Action::Submit(hand_in),
+        Goal::Done => Action::Complete(hand_in),
+    };
+    let done = session.act(Some(&args.task), action)?;
+    let evidence = evidence(&done);
+    Ok(answers::done(cx, name, &done, vec![("evidence", evidence)]))
+}
+
+pub(in crate::cli) fn verify(cx: &mut Context<'_>, args: VerifyArgs) -> Result<u8, Failure> {
+    let session = cx.session_with(|o| o.dry_run = args.writing.dry_run)?;
+    let hand_in = hand_in(&session, args.hand_in)?;
+    let done = session.act(Some(&args.task), Action::Verify { comment: args.comment, hand_in })?;
+    let evidence = evidence(&done);
+    Ok(answers::done(cx, "verify", &done, vec![("evidence", evidence)]))
+}
+
+fn evidence(done: &Done) -> Value {
+    done.documents.first().and_then(|d| d.get("evidence")).cloned().unwrap_or_else(|| json!([]))
+}
+
+fn hand_in(session: &Session, args: HandInArgs) -> Result<HandIn, Failure> {
+    let wanted = Wanted {
+        named: args.evidence.into_iter().map(|e| (e.kind, e.value)).collect(),
+        commands: args.run,
+    };
+    // What a command says goes to standard error as it comes: it is talk, the digest is the data.
+    let mut show = |bytes: &[u8]| {
+        let _ = std::io::stderr().write_all(escape_block(&String::from_utf8_lossy(bytes)).as_bytes());
+    };
+    let evidence = gather(session, &wanted, &mut show)?;
+    Ok(HandIn { deliverable: args.deliverable, summary: args.summary, evidence, open_ok: args.open_ok })
+}

@@ -1,0 +1,56 @@
+//! `list`
+
+use serde_json::Value;
+
+use crate::cli::args::ListArgs;
+use crate::cli::run::Context;
+use crate::cli::ui::{Answer, Cell, DIM, STRONG, Table, plural};
+use crate::ops::failure::Failure;
+use crate::ops::look::{Filter, list};
+use crate::ops::session::Freshness;
+
+/// Rows that text shows unless told otherwise: an agent pays for every one.
+const DEFAULT_ROWS: usize = 20;
+
+pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &ListArgs) -> Result<u8, Failure> {
+    let session = cx.session()?;
+    let view = session.view(Freshness::Due)?;
+    super::warn_degraded(cx, &view);
+    let filter = Filter {
+        status: args.status.clone(),
+        assigned: args.assigned.clone(),
+        priority: args.priority,
+        tag: args.tag.clone(),
+        text: args.text.clone(),
+        all: args.all,
+    };
+    let tasks = list(&view, &filter)?;
+    let total = tasks.len();
+    let limit = args.limit.unwrap_or(if cx.ui.is_json() { usize::MAX } else { DEFAULT_ROWS });
+    let mut rows: Vec<Value> = Vec::new();
+    if cx.ui.is_json() {
+        for task in tasks.iter().take(limit) {
+            rows.extend(crate::ops::session::document(&view.snapshot, &task.id)?);
+        }
+    }
+    let answer = Answer::new("list").with("tasks", rows).with("total", total);
+    cx.ui.answer(&answer, |ui| {
+        let mut table = Table::new(&[40, 11, 8, 20, 60]);
+        for task in tasks.iter().take(limit) {
+            table.row([
+                Cell::styled(STRONG, task.id.as_str()),
+                task.status.as_str().into(),
+                task.priority.as_str().into(),
+                Cell::styled(DIM, task.holder().or(task.assigned.as_ref()).map(ToString::to_string).unwrap_or_default()),
+                task.title.clone().into(),
+            ]);
+        }
+        ui.table(&table);
+        if total > limit {
+            ui.line(format!("{} more; `--limit N` shows them", plural(total - limit, "task")));
+        } else if total == 0 {
+            ui.line("no tasks");
+        }
+    });
+    Ok(0)
+}
