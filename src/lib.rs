@@ -1,3 +1,5 @@
 //! squad: a task board that lives in a git repository.
+pub mod board;
+pub mod clock;
 pub mod model;
 pub mod schema;

@@ -233,9 +233,21 @@ impl OpId {
         std::str::from_utf8(&self.0).expect("a ULID is ASCII by construction")
     }
 
-    /// Returns the last `n` characters in lower case: the random part, from which new ids on the board come.
-    pub fn tail(&self, n: usize) -> String {
-        self.as_str()[26 - n.min(16)..].to_ascii_lowercase()
+    /// Returns `len` (at most 16) lower-case characters made from the random part, different for each `nth`:
+    /// the ids of what an operation makes come from the operation, so that every machine makes the same.
+    pub fn suffix(&self, nth: u32, len: usize) -> String {
+        let mut bits: u128 = 0;
+        for byte in &self.0[10..] {
+            let digit = CROCKFORD.iter().position(|c| c == byte).unwrap_or_default();
+            bits = bits << 5 | digit as u128;
+        }
+        bits = bits.wrapping_add(u128::from(nth));
+        let mut text = vec![0u8; len.min(16)];
+        for slot in text.iter_mut().rev() {
+            *slot = CROCKFORD[(bits & 31) as usize].to_ascii_lowercase();
+            bits >>= 5;
+        }
+        String::from_utf8(text).expect("the alphabet is ASCII")
     }
 }
 

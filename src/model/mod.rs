@@ -2,9 +2,20 @@
 //!
 //! Knows no git, file, clock, environment or thread; time comes in as an argument. Same inputs, same output.
 
+pub mod apply;
+pub mod board;
+pub mod code;
 pub mod config;
+pub mod decide;
+pub mod graph;
 pub mod id;
+pub mod locks;
 pub mod operation;
+pub mod query;
+pub mod refusal;
+pub mod requirement;
 pub mod task;
 pub mod text;
+pub mod time;
+pub mod transition;
 pub mod vocabulary;

@@ -53,6 +53,24 @@ impl Operation {
     }
 }
 
+impl Verb {
+    /// Returns how the verb is typed.
+    pub const fn command(self) -> &'static str {
+        match self {
+            Self::AgentsAdd => "agents add",
+            Self::AgentsRemove => "agents remove",
+            Self::SubtaskAdd => "subtask add",
+            Self::SubtaskSet => "subtask set",
+            Self::SubtaskAssign => "subtask assign",
+            Self::FilesAdd => "files add",
+            Self::FilesRemove => "files remove",
+            Self::DepAdd => "dep add",
+            Self::DepRemove => "dep remove",
+            other => other.as_str(),
+        }
+    }
+}
+
 words! {
     /// What an operation does, by the name that stands in receipts and histories.
     Verb, "verb" {

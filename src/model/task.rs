@@ -79,6 +79,9 @@ pub struct Task {
     /// Claims that were taken back so far.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub recoveries: u32,
+    /// How often in a row somebody outside was in the way.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub backoff_level: u32,
     /// The last thing that went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,

@@ -1,0 +1,212 @@
+//! The receipt of a change: what stands in the message of its commit.
+//!
+//! Owns the subject, the trailers and how they are read back. A value can start no trailer of its own: everything
+//! that comes from a person is inside the operation's JSON, on one line.
+
+use serde::Serialize;
+
+use crate::model::board::ReceiptFacts;
+use crate::model::id::{AgentName, Epoch, Millis, OpId, TaskId};
+use crate::model::operation::{Operation, Verb};
+use crate::model::vocabulary::Status;
+
+/// What a receipt says.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Receipt {
+    /// The commit, in full.
+    pub commit: String,
+    /// The operation.
+    pub op: OpId,
+    /// What it did.
+    pub verb: Verb,
+    /// The task, where it was about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// Every task that is named, where it was about several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<TaskId>,
+    /// Who did it.
+    pub actor: AgentName,
+    /// The status before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Status>,
+    /// The status after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Status>,
+    /// The fencing number after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
+    /// When.
+    pub at: Millis,
+}
+
+const OP: &str = "Squad-Op";
+const TASK: &str = "Squad-Task";
+const ACTOR: &str = "Squad-Actor";
+const FROM: &str = "Squad-From";
+const TO: &str = "Squad-To";
+const EPOCH: &str = "Squad-Epoch";
+const OPERATION: &str = "Squad-Operation";
+const REFUSED: &str = "Squad-Refused";
+
+/// Returns the message of the commit that carries out an operation.
+pub fn message(operation: &Operation, facts: &ReceiptFacts) -> String {
+    let verb = operation.verb();
+    let about = match (facts.tasks.as_slice(), &operation.action) {
+        ([one], _) => one.to_string(),
+        ([], crate::model::operation::Action::New { tasks }) => format!("{} tasks", tasks.len()),
+        ([], crate::model::operation::Action::Archive { tasks }) => format!("{} tasks", tasks.len()),
+        ([], _) => "board".to_owned(),
+        (many, _) => format!("{} tasks", many.len()),
+    };
+    let mut lines = vec![format!("squad({verb}): {about} by {}", operation.actor), String::new()];
+    let mut trailer = |key: &str, value: &str| lines.push(format!("{key}: {value}"));
+    trailer(OP, operation.id.as_str());
+    for task in &facts.tasks {
+        trailer(TASK, task.as_str());
+    }
+    trailer(ACTOR, operation.actor.as_str());
+    if let Some(from) = facts.from {
+        trailer(FROM, from.as_str());
+    }
+    if let Some(to) = facts.to {
+        trailer(TO, to.as_str());
+    }
+    if let Some(epoch) = facts.epoch {
+        trailer(EPOCH, &epoch.to_string());
+    }
+    trailer(OPERATION, &operation.canonical());
+    lines.join("\n") + "\n"
+}
+
+/// What the trailers of a commit say of operations.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// The operation that the commit carries out.
+    pub op: Option<OpId>,
+    /// Operations that were refused when it was made, with the code.
+    pub refused: Vec<(OpId, String)>,
+}
+
+/// Returns which operations a commit decides.
+pub fn marks(message: &str) -> Marks {
+    let mut marks = Marks::default();
+    for (key, value) in trailers(message) {
+        match key {
+            OP => marks.op = value.parse().ok(),
+            REFUSED => {
+                if let Some((id, code)) = value.split_once(' ')
+                    && let Ok(id) = id.parse()
+                {
+                    marks.refused.push((id, code.to_owned()));
+                }
+            }
+            _ => {}
+        }
+    }
+    marks
+}
+
+/// Returns the receipt that a commit's message holds, or `None` for a commit that squad did not make.
+pub fn parse(commit: &str, message: &str) -> Option<Receipt> {
+    let operation = operation(message)?;
+    let mut receipt = Receipt {
+        commit: commit.to_owned(),
+        op: operation.id,
+        verb: operation.verb(),
+        task: operation.task.clone(),
+        tasks: Vec::new(),
+        actor: operation.actor.clone(),
+        from: None,
+        to: None,
+        epoch: None,
+        at: operation.at,
+    };
+    for (key, value) in trailers(message) {
+        match key {
+            // A message whose own id differs from its operation's was put together by hand.
+            OP if value != receipt.op.as_str() => return None,
+            TASK => receipt.tasks.extend(TaskId::new(value).ok()),
+            FROM => receipt.from = value.parse().ok(),
+            TO => receipt.to = value.parse().ok(),
+            EPOCH => receipt.epoch = value.parse().ok().map(Epoch),
+            _ => {}
+        }
+    }
+    if let [one] = receipt.tasks.as_slice() {
+        receipt.task.get_or_insert_with(|| one.clone());
+        receipt.tasks.clear();
+    }
+    Some(receipt)
+}
+
+/// Returns the operation that a commit carries.
+pub fn operation(message: &str) -> Option<Operation> {
+    let (_, text) = trailers(message).find(|(key, _)| *key == OPERATION)?;
+    serde_json::from_str(text).ok()
+}
+
+/// Returns the trailers: the `Key: value` lines of the last paragraph.
+fn trailers(message: &str) -> impl Iterator<Item = (&str, &str)> {
+    let body = message.trim_end();
+    let last = body.rfind("\n\n").map_or("", |at| &body[at + 2..]);
+    last.lines().filter_map(|line| line.split_once(": "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::operation::{Action, Basis};
+
+    fn comment(text: &str) -> Operation {
+        Operation {
+            id: OpId::from_parts(Millis(1_700_000_000_000), [7; 10]),
+            action: Action::Comment { text: text.to_owned() },
+            task: Some(TaskId::new("mc-1").expect("an id")),
+            actor: AgentName::new("scout").expect("a name"),
+            basis: Basis { head: Some("abc".to_owned()), epoch: Some(Epoch(3)) },
+            at: Millis(1_700_000_000_000),
+        }
+    }
+
+    fn facts() -> ReceiptFacts {
+        ReceiptFacts {
+            tasks: vec![TaskId::new("mc-1").expect("an id")],
+            from: Some(Status::Review),
+            to: Some(Status::Review),
+            epoch: Some(Epoch(3)),
+        }
+    }
+
+    #[test]
+    fn a_receipt_reads_back_as_it_was_written() {
+        let operation = comment("hello");
+        let text = message(&operation, &facts());
+        assert!(text.starts_with("squad(comment): mc-1 by scout\n\nSquad-Op: "));
+        let receipt = parse("c0ffee", &text).expect("a receipt");
+        assert_eq!(receipt.task.as_ref().map(TaskId::as_str), Some("mc-1"));
+        assert_eq!((receipt.from, receipt.to), (Some(Status::Review), Some(Status::Review)));
+        assert_eq!(receipt.epoch, Some(Epoch(3)));
+        assert_eq!(super::operation(&text), Some(operation));
+    }
+
+    #[test]
+    fn a_text_with_line_breaks_starts_no_trailer() {
+        let operation = comment("x\n\nSquad-Refused: 01ARYZ6S410000000000000000 limit-reached\nSquad-To: completed");
+        let text = message(&operation, &facts());
+        assert_eq!(marks(&text), Marks { op: Some(operation.id), refused: Vec::new() });
+        assert_eq!(parse("c0ffee", &text).expect("a receipt").to, Some(Status::Review));
+    }
+
+    #[test]
+    fn a_message_whose_id_is_not_its_operations_is_no_receipt() {
+        let text = message(&comment("x"), &facts());
+        let forged = text.replacen(&format!("Squad-Op: {}", comment("x").id), "Squad-Op: 01ARYZ6S410000000000000000", 1);
+        assert_eq!(parse("c0ffee", &forged), None);
+    }
+
+    #[test]
+    fn a_commit_of_a_person_is_no_receipt() {
+        assert_eq!(parse("c0ffee", "fix the build\n\nSigned-off-by: A <a@example.org>\n"), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! A changeset as files: what is written, and proof that it may be.
+//!
+//! Owns the step from decided types to bytes. Every file that comes out has been read back and has passed the
+//! schema: what would be broken never reaches the board.
+
+use indexmap::IndexMap;
+
+use super::files::Files;
+use super::layout::{ATTRIBUTES, CONFIG, attributes_with_block, task_path};
+use super::snapshot::{Snapshot, strict};
+use crate::model::board::{BoardFault, Changeset, TaskChange};
+use crate::schema::{Known, Violation, load_board, render, render_task, validate_coordination};
+
+/// One file that is written or removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileChange {
+    /// The path within the repository.
+    pub path: String,
+    /// The new content; `None` removes the file.
+    pub content: Option<Vec<u8>>,
+}
+
+/// Why a changeset cannot become files.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderFault {
+    /// The board cannot be read.
+    #[error(transparent)]
+    Board(#[from] BoardFault),
+    /// The result would break the rules of the board.
+    #[error("the result would break the rules of the board")]
+    Invalid(Vec<Violation>),
+}
+
+/// Returns the files that a changeset writes and removes.
+///
+/// # Errors
+/// [`RenderFault::Invalid`] when a file that comes out would break its schema; nothing has been written then.
+pub fn files_of(snapshot: &Snapshot, changes: &Changeset) -> Result<Vec<FileChange>, RenderFault> {
+    let mut files = Vec::new();
+    for change in &changes.tasks {
+        task_files(snapshot, change, &mut files)?;
+    }
+    if let Some(config) = &changes.config {
+        let bytes = over(snapshot, CONFIG, |old| render(old, config, Known::Board))?;
+        load_board(CONFIG, &bytes).map_err(errors_only)?;
+        files.push(FileChange { path: CONFIG.to_owned(), content: Some(bytes) });
+    }
+    let locks_path = changes.config.as_ref().map_or_else(|| snapshot.locks_path(), |c| c.locks.file.clone());
+    if let Some(locks) = &changes.locks {
+        let bytes = over(snapshot, &locks_path, |old| render(old, locks, Known::Coordination))?;
+        let document = crate::schema::Json::parse(&bytes).expect("what was rendered can be read back");
+        refuse_errors(validate_coordination(&locks_path, &document))?;
+        files.push(FileChange { path: locks_path.clone(), content: Some(bytes) });
+    }
+    if changes.founding {
+        let old = read(snapshot.files(), ATTRIBUTES)?;
+        let old = old.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let new = attributes_with_block(old.as_deref(), &locks_path);
+        files.push(FileChange { path: ATTRIBUTES.to_owned(), content: Some(new.into_bytes()) });
+    }
+    Ok(files)
+}
+
+fn task_files(snapshot: &Snapshot, change: &TaskChange, files: &mut Vec<FileChange>) -> Result<(), RenderFault> {
+    let id = &change.task.id;
+    let old = match &change.before {
+        Some(place) => snapshot.task_bytes(id, place)?,
+        None => None,
+    };
+    let path = task_path(id, &change.after);
+    let bytes = render_task(old.as_deref(), &change.task, &change.extra)
+        .map_err(|fault| RenderFault::Invalid(vec![crate::schema::compile::parse_violation(&path, &fault)]))?;
+    strict(&path, id.as_str(), &bytes).map_err(errors_only)?;
+    if let Some(before) = change.before.as_ref().filter(|before| **before != change.after) {
+        files.push(FileChange { path: task_path(id, before), content: None });
+    }
+    files.push(FileChange { path, content: Some(bytes) });
+    Ok(())
+}
+
+fn over(
+    snapshot: &Snapshot,
+    path: &str,
+    render: impl FnOnce(Option<&[u8]>) -> Result<Vec<u8>, crate::schema::ParseFault>,
+) -> Result<Vec<u8>, RenderFault> {
+    let old = read(snapshot.files(), path)?;
+    render(old.as_deref())
+        .map_err(|fault| RenderFault::Invalid(vec![crate::schema::compile::parse_violation(path, &fault)]))
+}
+
+fn read(files: &dyn Files, path: &str) -> Result<Option<Vec<u8>>, BoardFault> {
+    match files.find(path).map_err(BoardFault::Unreadable)? {
+        Some(entry) => files.read(path, &entry).map(Some).map_err(BoardFault::Unreadable),
+        None => Ok(None),
+    }
+}
+
+fn errors_only(violations: Vec<Violation>) -> RenderFault {
+    RenderFault::Invalid(violations.into_iter().filter(Violation::is_error).collect())
+}
+
+fn refuse_errors(violations: Vec<Violation>) -> Result<(), RenderFault> {
+    if violations.iter().any(Violation::is_error) { Err(errors_only(violations)) } else { Ok(()) }
+}
+
+/// Files in memory, for tests and for looking at a changeset before it is published.
+#[derive(Debug, Clone, Default)]
+pub struct Overlay {
+    files: IndexMap<String, Vec<u8>>,
+}
+
+impl Overlay {
+    /// Returns the files of these paths.
+    pub fn new(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+        Self { files: files.into_iter().collect() }
+    }
+
+    /// Writes and removes files.
+    pub fn apply(&mut self, changes: &[FileChange]) {
+        for change in changes {
+            match &change.content {
+                Some(bytes) => {
+                    self.files.insert(change.path.clone(), bytes.clone());
+                }
+                None => {
+                    self.files.shift_remove(&change.path);
+                }
+            }
+        }
+    }
+
+    /// Returns the content at a path.
+    pub fn get(&self, path: &str) -> Option<&[u8]> {
+        self.files.get(path).map(Vec::as_slice)
+    }
+}
+
+impl Files for Overlay {
+    fn list(&self, folder: &str) -> Result<Vec<super::files::Entry>, super::files::ReadError> {
+        use super::files::{Entry, EntryKind};
+        let prefix = format!("{folder}/");
+        let mut found: IndexMap<String, EntryKind> = IndexMap::new();
+        for path in self.files.keys() {
+            if let Some(rest) = path.strip_prefix(&prefix) {
+                match rest.split_once('/') {
+                    Some((name, _)) => found.insert(name.to_owned(), EntryKind::Folder),
+                    None => found.insert(rest.to_owned(), EntryKind::File),
+                };
+            }
+        }
+        found.sort_keys();
+        Ok(found.into_iter().map(|(name, kind)| Entry { name, kind, id: String::new() }).collect())
+    }
+
+    fn find(&self, path: &str) -> Result<Option<super::files::Entry>, super::files::ReadError> {
+        use super::files::{Entry, EntryKind};
+        let name = path.rsplit('/').next().unwrap_or(path).to_owned();
+        let known = self.files.contains_key(path);
+        Ok(known.then_some(Entry { name, kind: EntryKind::File, id: String::new() }))
+    }
+
+    fn read(&self, path: &str, _: &super::files::Entry) -> Result<Vec<u8>, super::files::ReadError> {
+        self.files.get(path).cloned().ok_or_else(|| "it is not there".into())
+    }
+}

@@ -1,0 +1,200 @@
+//! Who is in whose way: the entries of one task against the locks of all others.
+//!
+//! Owns the order of the answer, not what follows from it: a hard lock refuses a claim or only warns as the board's
+//! policy says.
+
+use serde::Serialize;
+
+use super::coordination::{Work, mode_of};
+use super::path;
+use super::pattern::{Head, Pattern};
+use crate::model::id::{AgentName, Millis, TaskId};
+use crate::model::task::Task;
+use crate::model::vocabulary::LockMode;
+
+/// An entry of mine and an entry of another task that have a path in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Conflict {
+    /// My entry, as it is spelled.
+    pub path: String,
+    /// The other task.
+    pub task: TaskId,
+    /// Who holds it, or for a task that nobody holds whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
+    /// Since when.
+    pub since: Millis,
+    /// The other task's entry, as it is spelled.
+    pub lock: String,
+    /// How strong its lock is.
+    pub mode: LockMode,
+}
+
+impl Conflict {
+    /// Tells whether the lock is in the way of a claim.
+    pub fn is_hard(&self) -> bool {
+        self.mode == LockMode::Hard
+    }
+}
+
+/// Returns every lock of the tasks that overlaps one of my entries: hard locks first, then by task, in the order
+/// of the entries.
+///
+/// `except` is my own task. `mine` must have been read with the same `ignore_case`. An entry of another task that
+/// squad would refuse counts as the path that it spells ([`Pattern::lenient`]). Only entries whose beginning fits
+/// one of mine are compared in full, so a board of thousands of tasks costs little more than reading its paths.
+pub fn conflicts<'a>(
+    mine: &[Pattern],
+    except: Option<&TaskId>,
+    tasks: impl Iterator<Item = &'a Task>,
+    ignore_case: bool,
+) -> Vec<Conflict> {
+    let mut found: Vec<Conflict> = Vec::new();
+    if mine.is_empty() {
+        return found;
+    }
+    for task in tasks.filter(|task| Some(&task.id) != except) {
+        let Some(mode) = mode_of(task.status) else { continue };
+        let locks: Vec<Pattern> = task.files.iter().filter_map(|lock| near(lock, mine, ignore_case)).collect();
+        if locks.is_empty() {
+            continue;
+        }
+        let work = Work::of(task, mode);
+        for path in mine {
+            found.extend(locks.iter().filter(|lock| path.overlaps(lock)).map(|lock| Conflict {
+                path: path.as_str().to_owned(),
+                task: task.id.clone(),
+                agent: work.agent.clone(),
+                since: work.since,
+                lock: lock.as_str().to_owned(),
+                mode,
+            }));
+        }
+    }
+    // The sort is stable, so that the entries keep their order within a task.
+    found.sort_by(|a, b| (a.mode, &a.task).cmp(&(b.mode, &b.task)));
+    found
+}
+
+/// Reads a lock, unless its beginning already tells that none of mine overlaps it.
+fn near(lock: &str, mine: &[Pattern], ignore_case: bool) -> Option<Pattern> {
+    if let Ok(normal) = path::normalise(lock, false) {
+        let head = Head::of(&normal, ignore_case);
+        if !mine.iter().any(|path| path.head().meets(&head)) {
+            return None;
+        }
+    }
+    Pattern::lenient(lock, ignore_case)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::locks::coordination::tests::task;
+    use serde_json::json;
+
+    fn patterns(entries: &[&str], ignore_case: bool) -> Vec<Pattern> {
+        entries.iter().map(|entry| Pattern::new(entry, ignore_case).expect("a pattern")).collect()
+    }
+
+    fn against(entries: &[&str], tasks: &[Task]) -> Vec<Conflict> {
+        conflicts(&patterns(entries, false), None, tasks.iter(), false)
+    }
+
+    #[test]
+    fn every_spelling_of_a_path_meets_its_lock() {
+        for (mine, lock, ignore_case, conflict) in [
+            ("src/a", "src/a/b.rs", false, true),
+            ("src/a/b.rs", "src/a", false, true),
+            ("src/a", "src/ab", false, false),
+            ("src/a", "./src/a", false, true),
+            ("./src/a", "src/a", false, true),
+            ("src/a", "src\\a\\b.rs", false, true),
+            ("src\\a", "src/a", false, true),
+            ("src/a", "src//a", false, true),
+            ("src/a", "src/a/", false, true),
+            ("src/a/", "src/a", false, true),
+            ("src/a", "SRC/A", false, false),
+            ("src/a", "SRC/A", true, true),
+            ("src/*.rs", "SRC/a.RS", true, true),
+            ("src/**", "src/a", false, true),
+            ("src/*.rs", "**/a*", false, true),
+            ("src/*.rs", "src/*.ts", false, false),
+            // A folder may be named `a.rs`, and both cover the `b.ts` in it.
+            ("src/*.rs", "**/*.ts", false, true),
+        ] {
+            let tasks = [task("in-progress", "t-1", &[lock])];
+            let found = conflicts(&patterns(&[mine], ignore_case), None, tasks.iter(), ignore_case);
+            assert_eq!(found.len(), usize::from(conflict), "{mine} and {lock}, ignoring case: {ignore_case}");
+        }
+    }
+
+    #[test]
+    fn a_conflict_names_both_entries_and_the_holder() {
+        let found = against(&["docs", "./src/a"], &[task("in-progress", "t-1", &["x", "src\\*"])]);
+        assert_eq!(
+            serde_json::to_value(&found).expect("it is plain"),
+            json!([{"path": "./src/a", "task": "t-1", "agent": "scout", "since": 5000, "lock": "src\\*", "mode": "hard"}])
+        );
+    }
+
+    #[test]
+    fn only_tasks_in_work_lock_and_hard_locks_come_first() {
+        let tasks = [
+            task("review", "t-1", &["src"]),
+            task("blocked", "t-2", &["src"]),
+            task("in-progress", "t-9", &["src"]),
+            task("in-progress", "t-3", &["src/a", "src/b"]),
+            task("backlog", "t-4", &["src"]),
+            task("ready", "t-5", &["src"]),
+            task("completed", "t-6", &["src"]),
+            task("archived", "t-7", &["src"]),
+        ];
+        let found = against(&["src"], &tasks);
+        let rows: Vec<_> = found.iter().map(|c| (c.task.as_str(), c.lock.as_str(), c.is_hard())).collect();
+        assert_eq!(
+            rows,
+            [
+                ("t-3", "src/a", true),
+                ("t-3", "src/b", true),
+                ("t-9", "src", true),
+                ("t-1", "src", false),
+                ("t-2", "src", false)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_task_is_not_in_its_own_way() {
+        let mine = TaskId::new("t-1").expect("an id");
+        let tasks = [task("in-progress", "t-1", &["src"])];
+        assert!(conflicts(&patterns(&["src"], false), Some(&mine), tasks.iter(), false).is_empty());
+        assert_eq!(conflicts(&patterns(&["src"], false), None, tasks.iter(), false).len(), 1);
+    }
+
+    #[test]
+    fn entries_that_squad_would_refuse_still_lock_the_path_that_they_spell() {
+        for (lock, mine) in [("/src/a", "src/a/b"), ("src/[id", "src/?id"), ("lib/../src", "src/a"), (".", "src/a")] {
+            assert_eq!(against(&[mine], &[task("in-progress", "t-1", &[lock])]).len(), 1, "{lock} and {mine}");
+        }
+        assert!(against(&["src/a"], &[task("in-progress", "t-1", &["", "\n", "src/[b", "../lib"])]).is_empty());
+    }
+
+    #[test]
+    fn the_locks_in_the_way_are_found_among_ten_thousand_tasks() {
+        let tasks: Vec<Task> = (0..10_000)
+            .map(|n| {
+                let folder = format!("crates/c{n}");
+                let glob = format!("{folder}/tests/**/*.rs");
+                task("in-progress", &format!("t-{n}"), &[&folder, &glob, "docs/*.md"])
+            })
+            .collect();
+        let begun = std::time::Instant::now();
+        let found = against(&["crates/c7/src/*.rs", "crates/c77/tests/x", "docs/a.txt"], &tasks);
+        let locks: Vec<_> = found.iter().map(|c| c.lock.as_str()).collect();
+        assert_eq!(locks, ["crates/c7", "crates/c77", "crates/c77/tests/**/*.rs"]);
+        // Takes well under a second without optimisation.
+        assert!(begun.elapsed().as_secs() < 20, "it took {:?}", begun.elapsed());
+    }
+}

@@ -1,0 +1,399 @@
+//! Questions to the board: what is mine, what comes first, what may I take.
+//!
+//! Owns the order of `scan` and every rule of discovery. Pure: the time comes in as an argument.
+
+use std::cmp::Ordering;
+
+use serde::Serialize;
+
+use super::board::{Board, BoardFault};
+use super::config::{Agent, BoardConfig};
+use super::id::{AgentName, Millis, TaskId};
+use super::locks::{Pattern, conflicts};
+use super::operation::{Action, Basis, Operation};
+use super::refusal::Refusal;
+use super::requirement::{Context, check};
+use super::task::{Block, Message, Task};
+use super::transition::{Authority, authorize};
+use super::vocabulary::{Effect, Priority, Role, Status, words};
+
+/// A blocked task is flagged after this long.
+pub const BLOCKED_FLAG_MS: u64 = 24 * 3600 * 1000;
+
+/// A task that is due within this long counts as one class more urgent.
+pub const DUE_SOON_MS: u64 = 48 * 3600 * 1000;
+
+words! {
+    /// Why a task is shown to an agent.
+    Why, "reason" {
+        /// It is theirs.
+        Assigned = "assigned",
+        /// A part of it is theirs.
+        Subtask = "subtask",
+        /// Somebody called them in its chat.
+        Mention = "mention",
+        /// It is nobody's, and they hand out work.
+        Unassigned = "unassigned",
+        /// It is in the domain that they decide on.
+        Domain = "domain",
+        /// They had a hand in it.
+        Participant = "participant",
+    }
+}
+
+/// One task that concerns an agent.
+#[derive(Debug, Clone)]
+pub struct Hit<'a> {
+    /// The task.
+    pub task: &'a Task,
+    /// Why it is shown, most pressing first.
+    pub why: Vec<Why>,
+    /// Its priority, raised by one when it is due soon.
+    pub effective_priority: Priority,
+    /// The agent's own parts of it.
+    pub subtasks: Vec<&'a str>,
+    /// Whether the agent could work on it now.
+    pub runnable: bool,
+}
+
+/// Somebody called the agent and has had no answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Mention {
+    /// The task.
+    pub task: TaskId,
+    /// The message.
+    pub message: String,
+    /// Who wrote it.
+    pub author: AgentName,
+    /// What they wrote.
+    pub content: String,
+}
+
+/// Something that is due soon.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Obligation {
+    /// The task.
+    pub task: TaskId,
+    /// When it is due.
+    pub due: Millis,
+    /// Whether that has passed.
+    pub overdue: bool,
+}
+
+/// A task that has stood still for too long.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Standing {
+    /// The task.
+    pub task: TaskId,
+    /// Whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assigned: Option<AgentName>,
+    /// Since when.
+    pub since: Millis,
+    /// What it waits for, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked_by: Option<String>,
+}
+
+/// Everything that concerns an agent now.
+#[derive(Debug, Clone, Default)]
+pub struct Scan<'a> {
+    /// Tasks, in the order in which they want attention.
+    pub hits: Vec<Hit<'a>>,
+    /// Unanswered calls.
+    pub mentions: Vec<Mention>,
+    /// For those who hand out work: blocked for more than a day.
+    pub blocked_over_24h: Vec<Standing>,
+    /// For those who hand out work: in the backlog and nobody has come.
+    pub unattended: Vec<Standing>,
+    /// Own tasks that are due soon.
+    pub obligations: Vec<Obligation>,
+}
+
+impl Scan<'_> {
+    /// Tells whether there is anything to do.
+    pub fn has_work(&self) -> bool {
+        !self.mentions.is_empty()
+            || !self.obligations.is_empty()
+            || self.hits.iter().any(|hit| hit.why.iter().any(|why| *why != Why::Participant))
+    }
+}
+
+/// What a scan is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct ScanQuery<'a> {
+    /// Who asks.
+    pub agent: &'a Agent,
+    /// The configuration.
+    pub config: &'a BoardConfig,
+    /// When.
+    pub now: Millis,
+    /// Whether to leave out tasks that touch the world or do not say.
+    pub safe: bool,
+}
+
+/// Returns everything that concerns the agent.
+pub fn scan<'a>(tasks: &'a [Task], query: ScanQuery<'_>) -> Scan<'a> {
+    let ScanQuery { agent, config, now, safe } = query;
+    let boss = agent.role != Role::Executor;
+    let in_view = |task: &Task| match agent.role {
+        Role::Executor => false,
+        Role::Manager => agent.manages(task),
+        Role::Chief | Role::Owner => true,
+    };
+    let mut found = Scan::default();
+    for task in tasks.iter().filter(|t| t.status.is_open()) {
+        if safe && !is_safe(task) {
+            continue;
+        }
+        let mentions = unread_mentions(task, &agent.name);
+        let why = reasons(task, agent, !mentions.is_empty(), in_view(task));
+        if !why.is_empty() {
+            found.hits.push(Hit {
+                task,
+                effective_priority: effective_priority(task, now),
+                subtasks: own_subtasks(task, &agent.name).collect(),
+                runnable: is_runnable(task, agent, now),
+                why,
+            });
+        }
+        found.mentions.extend(mentions.into_iter().map(|m| Mention {
+            task: task.id.clone(),
+            message: m.id.clone(),
+            author: m.author.clone(),
+            content: m.content.clone(),
+        }));
+        if boss && in_view(task) {
+            if let Some(standing) = blocked_too_long(task, now) {
+                found.blocked_over_24h.push(standing);
+            }
+            if let Some(standing) = unattended(task, config, now) {
+                found.unattended.push(standing);
+            }
+        }
+        if let Some(due) = task.due.filter(|_| task.is_assigned_to(&agent.name))
+            && is_due_soon(due, now)
+        {
+            found.obligations.push(Obligation { task: task.id.clone(), due, overdue: due < now });
+        }
+    }
+    found.hits.sort_by(|a, b| order((a.task, a.effective_priority), (b.task, b.effective_priority)));
+    found.blocked_over_24h.sort_by(|a, b| (a.since, &a.task).cmp(&(b.since, &b.task)));
+    found.unattended.sort_by(|a, b| (a.since, &a.task).cmp(&(b.since, &b.task)));
+    found.obligations.sort_by(|a, b| (a.due, &a.task).cmp(&(b.due, &b.task)));
+    found
+}
+
+/// The order of work: status, then priority, then the one that has waited longest, then id.
+pub fn order(a: (&Task, Priority), b: (&Task, Priority)) -> Ordering {
+    (a.0.status, a.1, a.0.updated_at, &a.0.id).cmp(&(b.0.status, b.1, b.0.updated_at, &b.0.id))
+}
+
+fn reasons(task: &Task, agent: &Agent, mentioned: bool, in_view: bool) -> Vec<Why> {
+    let name = &agent.name;
+    let mut why = Vec::new();
+    if task.is_assigned_to(name) || task.holder() == Some(name) {
+        why.push(Why::Assigned);
+    }
+    if own_subtasks(task, name).next().is_some() {
+        why.push(Why::Subtask);
+    }
+    if mentioned {
+        why.push(Why::Mention);
+    }
+    if in_view && task.assigned.is_none() {
+        why.push(Why::Unassigned);
+    }
+    if in_view {
+        why.push(Why::Domain);
+    }
+    if task.participants.contains(name) {
+        why.push(Why::Participant);
+    }
+    why
+}
+
+fn own_subtasks<'a>(task: &'a Task, name: &AgentName) -> impl Iterator<Item = &'a str> {
+    task.open_subtasks().filter(|s| s.owner() == Some(name)).map(|s| s.id.as_str())
+}
+
+/// Returns the messages that call the agent and were followed by no word or deed of theirs on the task.
+pub fn unread_mentions<'a>(task: &'a Task, name: &AgentName) -> Vec<&'a Message> {
+    let answered = task.chat.iter().rposition(|m| m.author == *name).map_or(0, |i| i + 1);
+    let acted = task.state_history.iter().rev().find(|h| h.actor == *name).map(|h| h.timestamp);
+    task.chat[answered..]
+        .iter()
+        .filter(|m| acted.is_none_or(|at| m.timestamp > at) && mentions(&m.content, name))
+        .collect()
+}
+
+/// Tells whether a text calls a name: `@name`, not as part of a longer name or an address.
+pub fn mentions(text: &str, name: &AgentName) -> bool {
+    let text = text.to_ascii_lowercase();
+    let call = format!("@{}", name.folded());
+    let part_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    text.match_indices(&call).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let mut after = text[at + call.len()..].chars();
+        let next = after.next();
+        // A dot ends a sentence unless a name goes on behind it.
+        let longer = match next {
+            Some('.') => after.next().is_some_and(part_of_name),
+            Some(c) => part_of_name(c),
+            None => false,
+        };
+        !longer && !before.is_some_and(|c| part_of_name(c) || c == '.')
+    })
+}
+
+fn is_due_soon(due: Millis, now: Millis) -> bool {
+    due < now.plus_ms(DUE_SOON_MS)
+}
+
+/// Returns the priority, raised by one when the task is due soon. The file keeps its own.
+pub fn effective_priority(task: &Task, now: Millis) -> Priority {
+    match task.due {
+        Some(due) if is_due_soon(due, now) => task.priority.raised(),
+        _ => task.priority,
+    }
+}
+
+/// Tells whether a task is known to leave the world alone. One that does not say is not.
+fn is_safe(task: &Task) -> bool {
+    const KEPT_OUT: &[Effect] = &[Effect::Browser, Effect::Send, Effect::Destructive, Effect::Persist];
+    task.effects.as_ref().is_some_and(|effects| !effects.iter().any(|e| KEPT_OUT.contains(e)))
+}
+
+/// Tells whether the agent could work on the task now, as far as the task itself shows.
+pub fn is_runnable(task: &Task, agent: &Agent, now: Millis) -> bool {
+    match task.status {
+        Status::Backlog | Status::Ready => {
+            let mine = task.is_assigned_to(&agent.name) || task.assigned.is_none() && agent.takes(task);
+            mine && task.retry_at.is_none_or(|at| at <= now)
+        }
+        Status::InProgress => task.holder() == Some(&agent.name),
+        Status::Blocked => match &task.block {
+            Some(Block::External { retry_at, .. }) => task.is_assigned_to(&agent.name) && *retry_at <= now,
+            _ => false,
+        },
+        Status::Review | Status::Completed | Status::Archived => false,
+    }
+}
+
+fn blocked_too_long(task: &Task, now: Millis) -> Option<Standing> {
+    let since = (task.status == Status::Blocked).then(|| task.blocked_at.unwrap_or_else(|| task.entered_at()))?;
+    (now.since(since) > BLOCKED_FLAG_MS).then(|| Standing {
+        task: task.id.clone(),
+        assigned: task.assigned.clone(),
+        since,
+        blocked_by: task.blocked_by.clone(),
+    })
+}
+
+fn unattended(task: &Task, config: &BoardConfig, now: Millis) -> Option<Standing> {
+    let since = (task.status == Status::Backlog).then(|| task.entered_at())?;
+    (now.since(since) > config.timing.unattended_seconds * 1000).then(|| Standing {
+        task: task.id.clone(),
+        assigned: task.assigned.clone(),
+        since,
+        blocked_by: None,
+    })
+}
+
+/// A task that an agent may not claim now, and why.
+#[derive(Debug, Clone)]
+pub struct Skipped {
+    /// The task.
+    pub id: TaskId,
+    /// Why not.
+    pub refusal: Refusal,
+}
+
+/// Returns the best task that the agent may claim now, and those that would have come before it.
+///
+/// A task in the agent's own hands comes first: what was begun is finished before anything new.
+///
+/// # Errors
+/// [`BoardFault::Unreadable`] when the board cannot be read.
+pub fn next<'a>(
+    board: &'a dyn Board,
+    config: &BoardConfig,
+    agent: &Agent,
+    probe: &Operation,
+) -> Result<(Option<&'a Task>, Vec<Skipped>), BoardFault> {
+    let now = probe.at;
+    let mut candidates: Vec<&Task> = board
+        .live()?
+        .iter()
+        .filter(|t| match t.status {
+            Status::InProgress => t.holder() == Some(&agent.name),
+            Status::Backlog | Status::Ready => {
+                t.is_assigned_to(&agent.name) || t.assigned.is_none() && agent.takes(t)
+            }
+            _ => false,
+        })
+        .collect();
+    // Own unfinished work, then what is assigned, then what is free; within each the order of `scan`.
+    let rank = |t: &Task| match t.status {
+        Status::InProgress => 0,
+        _ if t.is_assigned_to(&agent.name) => 1,
+        _ => 2,
+    };
+    candidates.sort_by(|a, b| {
+        rank(a).cmp(&rank(b)).then_with(|| order((a, effective_priority(a, now)), (b, effective_priority(b, now))))
+    });
+    let mut skipped = Vec::new();
+    for task in candidates {
+        if task.status == Status::InProgress {
+            return Ok((Some(task), skipped));
+        }
+        match would_claim(board, config, agent, task, probe)? {
+            None => return Ok((Some(task), skipped)),
+            Some(refusal) => skipped.push(Skipped { id: task.id.clone(), refusal }),
+        }
+    }
+    Ok((None, skipped))
+}
+
+/// Returns why the agent could not claim the task now.
+fn would_claim(
+    board: &dyn Board,
+    config: &BoardConfig,
+    agent: &Agent,
+    task: &Task,
+    probe: &Operation,
+) -> Result<Option<Refusal>, BoardFault> {
+    let operation = Operation {
+        // A plan is asked for when the claim is made, not when somebody looks around.
+        action: Action::Claim { plan: Some("look".to_owned()) },
+        task: Some(task.id.clone()),
+        basis: Basis { head: None, epoch: Some(task.epoch) },
+        ..probe.clone()
+    };
+    match authorize(task, &operation, agent) {
+        Err(refusal) => Ok(Some(refusal)),
+        Ok(Authority::Repeat) => Ok(None),
+        Ok(Authority::Granted(permit)) => {
+            let cx = Context { board, config, actor: agent, operation: &operation, at: probe.at };
+            Ok(check(task, permit, &cx)?.err())
+        }
+    }
+}
+
+/// Returns the locks that any of the paths runs into.
+///
+/// # Errors
+/// The first path that is no path, with the reason.
+pub fn lock_conflicts(
+    paths: &[String],
+    tasks: &[Task],
+    ignore_case: bool,
+) -> Result<Vec<super::locks::Conflict>, (String, String)> {
+    let mut mine = Vec::with_capacity(paths.len());
+    for path in paths {
+        mine.push(Pattern::new(path, ignore_case).map_err(|bad| (path.clone(), bad.to_string()))?);
+    }
+    Ok(conflicts(&mine, None, tasks.iter(), ignore_case))
+}
