@@ -8,16 +8,22 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use proptest::prelude::*;
 use serde_json::Value;
+use squad::model::code::ErrorCode;
 use squad::model::config::{ApprovalGate, Limits, Locks, Policy, Refs, Timing};
+use squad::model::id::{Millis, TaskId};
+use squad::model::locks::{Coordination, LocksFile};
+use squad::model::query::Why;
 use squad::model::text;
 use squad::model::vocabulary::{
     AgentKind, ArchivedReason, BlockKind, Cause, Domain, Effect, EvidenceKind, Gate, IdentityPolicy, LockMode,
-    LockPolicy, PlanPolicy, Priority, ReviewPolicy, Role, Status, SubtaskStatus,
+    LockPolicy, Phase, PlanPolicy, Priority, ReviewPolicy, Role, Status, SubtaskStatus,
 };
 use squad::schema::canonical::{typed, write};
 use squad::schema::compile::{self, parse_violation};
 use squad::schema::document::{MAX_BYTES, MAX_DEPTH, line_of};
-use squad::schema::{Json, Known, Violation, load_board, load_task, overlay, render, render_task, validate};
+use squad::schema::{
+    Json, Known, Violation, load_board, load_task, overlay, render, render_task, validate, validate_coordination,
+};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -252,6 +258,13 @@ fn the_words_of_the_schemas_are_the_words_of_the_code() {
     same!("board", LockPolicy, "/$defs/policy/properties/locks");
     same!("board", IdentityPolicy, "/$defs/policy/properties/identity");
     same!("coordination", LockMode, "/$defs/work/properties/mode");
+    same!("answer", Status, "/$defs/status");
+    same!("answer", Priority, "/$defs/priority");
+    same!("answer", Role, "/$defs/roster/properties/agents/items/properties/role");
+    same!("answer", Phase, "/$defs/shown/properties/phase");
+    same!("answer", LockMode, "/$defs/lock/properties/mode", "/$defs/conflict/properties/mode");
+    same!("answer", ErrorCode, "/$defs/error/properties/code");
+    same!("answer", Why, "/$defs/scanned/properties/tasks/items/properties/why/items");
 }
 
 /// Collects, for each object of a schema, the keys that a typed value writes, and checks their order.
@@ -429,11 +442,58 @@ fn a_board_keeps_what_it_says_when_one_setting_changes() {
 
 #[test]
 fn the_locks_file_keeps_what_is_not_squads() {
-    let before = br#"{"version":"1.0","lastUpdated":"2026-02-01T10:00:00Z","currentWork":{"b":{"taskId":"b","files":[],"since":1.0,"mood":"?"},"a":{"taskId":"a","files":[],"since":1}},"sharedResources":{"port":8080},"notes":"mine"}"#;
-    let new = serde_json::json!({"version":"1.0","lastUpdated":"2026-02-01T11:00:00Z","currentWork":{"b":{"taskId":"b","files":[],"since":1,"mode":"hard"},"c":{"taskId":"c","files":[],"since":2}}});
-    let after = render(Some(before), &new, Known::Coordination).expect("rendered");
-    let expect = "{\n  \"version\": \"1.0\",\n  \"lastUpdated\": \"2026-02-01T11:00:00Z\",\n  \"currentWork\": {\n    \"b\": {\n      \"taskId\": \"b\",\n      \"files\": [],\n      \"since\": 1.0,\n      \"mode\": \"hard\",\n      \"mood\": \"?\"\n    },\n    \"c\": {\n      \"taskId\": \"c\",\n      \"files\": [],\n      \"since\": 2\n    }\n  },\n  \"sharedResources\": {\n    \"port\": 8080\n  },\n  \"notes\": \"mine\"\n}\n";
+    let before = br#"{"version":"1.0","lastUpdated":"2026-02-01T10:00:00Z","currentWork":{
+        "b":{"taskId":"b","files":[],"since":1.0,"mood":"?"},
+        "a":{"taskId":"a","files":[],"since":1},
+        "c":{"taskId":"c","files":[],"since":2,"pin":1.50}},
+        "sharedResources":{"port":8080.0},"x":1e2}"#;
+    let LocksFile::Ours(mut locks) = LocksFile::read(Some(before)) else { panic!("a locks file") };
+    assert_eq!(
+        String::from_utf8(render(Some(before), &locks, Known::Coordination).expect("rendered"))
+            .expect("text")
+            .as_bytes(),
+        before
+    );
+    locks.last_updated = "2026-02-01T11:00:00Z".to_owned();
+    locks.current_work.shift_remove(&TaskId::new("a").expect("an id"));
+    locks.current_work.get_mut(&TaskId::new("c").expect("an id")).expect("held").mode = LockMode::Advisory;
+    let after = render(Some(before), &locks, Known::Coordination).expect("rendered");
+    let expect = r#"{
+  "version": "1.0",
+  "lastUpdated": "2026-02-01T11:00:00Z",
+  "currentWork": {
+    "b": {
+      "taskId": "b",
+      "files": [],
+      "since": 1.0,
+      "mood": "?"
+    },
+    "c": {
+      "taskId": "c",
+      "files": [],
+      "since": 2,
+      "mode": "advisory",
+      "pin": 1.50
+    }
+  },
+  "sharedResources": {
+    "port": 8080.0
+  },
+  "x": 1e2
+}
+"#;
     assert_eq!(String::from_utf8(after).expect("text"), expect);
+}
+
+#[test]
+fn a_new_locks_file_has_every_key_and_keeps_the_schema() {
+    let locks = Coordination::new(IndexMap::new(), Millis(0));
+    let bytes = render(None, &locks, Known::Coordination).expect("rendered");
+    let document = Json::parse(&bytes).expect("a document");
+    assert_eq!(validate_coordination("locks", &document), []);
+    let keys: Vec<_> = document.as_object().expect("an object").keys().collect();
+    assert_eq!(keys, ["version", "lastUpdated", "currentWork", "sharedResources", "notes"]);
+    assert_eq!(locks.to_text().into_bytes(), bytes);
 }
 
 #[test]

@@ -200,7 +200,10 @@ fn lay_object(old: &IndexMap<String, Json>, mut new: IndexMap<String, Json>, key
         let front = usize::from(laid.get_index(0).is_some_and(|(first, _)| first == "$schema"));
         laid.shift_insert(before.map_or(front, |i| i + 1), name.clone(), value);
     }
-    laid.extend(new);
+    let silent = |name: &str, value: &Json| {
+        keys.foreign.get(name).and_then(Option::as_ref).is_some_and(|default| default.means(value))
+    };
+    laid.extend(new.into_iter().filter(|(name, value)| !silent(name, value)));
     laid
 }
 

@@ -46,7 +46,8 @@ impl Shipped {
 }
 
 /// Every shipped schema, by name.
-static SHIPPED: [Shipped; 3] = [
+static SHIPPED: [Shipped; 4] = [
+    Shipped::new("answer", include_str!("../../schema/answer.schema.json")),
     Shipped::new("board", include_str!("../../schema/board.schema.json")),
     Shipped::new("coordination", include_str!("../../schema/coordination.schema.json")),
     Shipped::new("task", include_str!("../../schema/task.schema.json")),
@@ -354,7 +355,7 @@ impl Walk<'_> {
             let below = join(pointer, name);
             match keys.own.get(name) {
                 Some(key) => self.value(member, &key.shape, &below),
-                None if keys.foreign.contains(name) => {}
+                None if keys.foreign.contains_key(name) => {}
                 None => {
                     let message = format!("squad does not know the key {}", quote_text(name));
                     let hint = "nothing to do if it is meant; squad keeps it";
