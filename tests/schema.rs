@@ -100,7 +100,7 @@ fn invalid_documents_break_exactly_what_they_are_said_to() {
 fn a_violation_is_one_short_sentence_with_a_next_step_and_holds_nothing_a_terminal_obeys() {
     for (case, bytes) in json_files("invalid") {
         for violation in check(&case, &bytes) {
-            for words in [&violation.message, &violation.hint] {
+            for words in [violation.message.as_str(), &violation.hint] {
                 assert!(!words.is_empty() && words.len() < 300, "{case}: {words}");
                 assert_eq!(text::one_line_fault(words), None, "{case}: {words:?}");
             }
@@ -123,6 +123,23 @@ fn a_giant_file_is_refused_before_it_is_read() {
     assert_eq!((fault.kind.code(), fault.pointer), ("too-deep", "/0".repeat(MAX_DEPTH)));
     let keys: String = (0..60_000).map(|i| format!("\"{i:x}\":0,")).collect();
     assert!(Json::parse(format!("{{{keys}\"end\":0}}").as_bytes()).is_ok(), "many keys are no fault");
+}
+
+#[test]
+fn a_file_full_of_faults_gets_a_short_answer_that_says_there_is_more() {
+    let head = r#""id":"a","status":"backlog","priority":"low","createdAt":1,"updatedAt":1"#;
+    let unknown: String = (0..60_000).map(|i| format!(",\"x{i}\":0")).collect();
+    let numbers = vec!["0"; 200_000].join(",");
+    for (text, error) in [
+        (format!("{{{head}{unknown}}}"), "missing-field"),
+        (format!("{{{head},\"title\":\"x\",\"tags\":[{numbers}]}}"), "wrong-type"),
+    ] {
+        let found = check("a", text.as_bytes());
+        assert!(found.len() <= 51, "{} violations", found.len());
+        assert!(found.iter().any(|v| v.code == error), "no error was dropped for a warning");
+        let more = found.iter().find(|v| v.code == "more").expect("it says so");
+        assert_eq!(more.is_error(), error == "wrong-type");
+    }
 }
 
 #[test]
@@ -662,4 +679,126 @@ proptest! {
         let laid = render_task(Some(old.as_bytes()), &task, &IndexMap::new()).expect("rendered");
         prop_assert_eq!(load_task("laid", &laid).expect("a task").0, task);
     }
+}
+
+// ---- the contract in prose -------------------------------------------------------------------------------------
+
+/// Returns the words for the type of a value, for a cell of a table.
+fn type_words(root: &Value, schema: &Value) -> String {
+    if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+        let definition = root.pointer(reference.trim_start_matches('#')).expect("a definition");
+        let title = definition["title"].as_str().expect("a title").to_lowercase();
+        // Objects and forms have a section and a row of their own; a set of words is short enough to stand here.
+        return match definition.get("enum") {
+            Some(_) => type_words(root, &serde_json::json!({"enum": definition["enum"]})),
+            None if definition["type"] == "object" => format!("[{title}](#{})", title.replace(' ', "-")),
+            None => title,
+        };
+    }
+    if let Some(words) = schema.get("enum").and_then(Value::as_array) {
+        let words: Vec<_> = words.iter().map(|w| format!("`{}`", w.as_str().expect("a word"))).collect();
+        return words.join(", ");
+    }
+    if let Some(items) = schema.get("items") {
+        let words = type_words(root, items);
+        let plural = if words.starts_with(['`', '[']) { "" } else { "s" };
+        return format!("list of {words}{plural}");
+    }
+    if let Some(members) = schema.get("additionalProperties").filter(|m| m.is_object()) {
+        return format!("object of {}", type_words(root, members));
+    }
+    let bounds = match (schema.get("minimum").and_then(Value::as_i64), schema.get("maximum").and_then(Value::as_i64)) {
+        (Some(0), Some(max)) => format!(" from 0 to {max}"),
+        (Some(min), None) => format!(" from {min}"),
+        _ => String::new(),
+    };
+    format!("{}{bounds}", schema.get("type").and_then(Value::as_str).unwrap_or("anything"))
+}
+
+/// Returns the table of an object's keys.
+fn table(root: &Value, object: &Value) -> String {
+    let required: Vec<&str> = object["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut rows = "| key | type | meaning |\n|---|---|---|\n".to_owned();
+    for (key, schema) in object["properties"].as_object().expect("properties") {
+        let needed = if required.contains(&key.as_str()) { "**Required.** " } else { "" };
+        let absent = match schema.get("default") {
+            Some(default) if default.is_object() && schema.get("$ref").is_some() => String::new(),
+            Some(default) => format!(" Absent means `{default}`."),
+            None => String::new(),
+        };
+        let meaning = schema["description"].as_str().expect("a description");
+        rows += &format!("| `{key}` | {} | {needed}{meaning}{absent} |\n", type_words(root, schema));
+    }
+    rows
+}
+
+/// Returns the table of the named forms of text and number.
+fn forms(root: &Value) -> String {
+    let mut rows = "| form | meaning |\n|---|---|\n".to_owned();
+    for definition in root["$defs"].as_object().expect("definitions").values() {
+        if definition["type"] != "object" && definition.get("enum").is_none() {
+            let (title, form) = (definition["title"].as_str(), definition["description"].as_str());
+            rows += &format!("| {} | {} |\n", title.expect("a title").to_lowercase(), form.expect("a form"));
+        }
+    }
+    rows
+}
+
+#[test]
+fn the_tables_of_the_contract_are_those_of_the_schemas() {
+    let path = root().join("TASK-SCHEMA.md");
+    let text = fs::read_to_string(&path).expect("the contract").replace("\r\n", "\n");
+    let (mut fresh, mut inside, mut drawn) = (String::new(), false, BTreeSet::new());
+    for line in text.lines() {
+        let marker = line.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->"));
+        if marker == Some("end") {
+            inside = false;
+        }
+        if !inside {
+            fresh += line;
+            fresh.push('\n');
+        }
+        let words: Vec<&str> = marker.unwrap_or_default().split(' ').collect();
+        let lines = match words.as_slice() {
+            ["table", name] => table(&value_of(name), &value_of(name)),
+            ["table", name, definition] => table(&value_of(name), &value_of(name)["$defs"][definition]),
+            ["forms", name] => forms(&value_of(name)),
+            _ => continue,
+        };
+        drawn.insert(words.join(" "));
+        fresh += &lines;
+        inside = true;
+    }
+    for name in ["task", "board", "coordination"] {
+        for (definition, schema) in value_of(name)["$defs"].as_object().expect("definitions") {
+            let told = schema["type"] != "object" || drawn.contains(&format!("table {name} {definition}"));
+            assert!(told, "TASK-SCHEMA.md has no table of {name} {definition}");
+        }
+        assert!(drawn.contains(&format!("table {name}")) && drawn.contains(&format!("forms {name}")), "{name}");
+    }
+    if std::env::var_os("SQUAD_BLESS").is_some() {
+        fs::write(&path, &fresh).expect("written");
+    } else {
+        assert_eq!(text, fresh, "TASK-SCHEMA.md is old; run this test with SQUAD_BLESS=1");
+    }
+}
+
+#[test]
+fn the_contract_names_every_code_and_its_example_is_a_task() {
+    let text = fs::read_to_string(root().join("TASK-SCHEMA.md")).expect("the contract");
+    let mut codes = BTreeSet::from(["too-large", "more"]);
+    for folder in ["valid", "invalid"] {
+        for (case, bytes) in json_files(folder) {
+            codes.extend(check(&case, &bytes).into_iter().map(|violation| violation.code));
+        }
+    }
+    let section = text.split("## Violations").nth(1).expect("a section");
+    let told = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | ")).map(|(code, _)| code);
+    let told: BTreeSet<&str> = told.collect();
+    let missing: Vec<_> = codes.iter().filter(|code| !told.contains(**code)).collect();
+    assert!(missing.is_empty(), "TASK-SCHEMA.md does not name {missing:?}");
+    let example = text.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let (task, document) = load_task("mc-042", example.as_bytes()).expect("a task");
+    assert_eq!(task.id.as_str(), "mc-042");
+    assert_eq!(validate("task", "mc-042", &document), Some(Vec::new()));
 }
