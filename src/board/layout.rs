@@ -41,13 +41,7 @@ pub fn is_board_path(path: &str, locks_file: &str) -> bool {
 
 /// Returns the folders and files that squad writes, as arguments for git.
 pub fn pathspecs(locks_file: &str) -> Vec<String> {
-    vec![
-        CONFIG.to_owned(),
-        LIVE_DIR.to_owned(),
-        ARCHIVE_DIR.to_owned(),
-        ATTRIBUTES.to_owned(),
-        locks_file.to_owned(),
-    ]
+    vec![CONFIG.to_owned(), LIVE_DIR.to_owned(), ARCHIVE_DIR.to_owned(), ATTRIBUTES.to_owned(), locks_file.to_owned()]
 }
 
 /// First line of squad's block in `.gitattributes`.

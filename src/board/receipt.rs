@@ -201,7 +201,8 @@ mod tests {
     #[test]
     fn a_message_whose_id_is_not_its_operations_is_no_receipt() {
         let text = message(&comment("x"), &facts());
-        let forged = text.replacen(&format!("Squad-Op: {}", comment("x").id), "Squad-Op: 01ARYZ6S410000000000000000", 1);
+        let forged =
+            text.replacen(&format!("Squad-Op: {}", comment("x").id), "Squad-Op: 01ARYZ6S410000000000000000", 1);
         assert_eq!(parse("c0ffee", &forged), None);
     }
 

@@ -208,15 +208,19 @@ fn unreadable(path: &str, error: &ReadError) -> Violation {
             format!("keep it below {MAX_FILE} bytes; put long texts into files of their own and link them"),
         )
     } else {
-        Violation::error("unreadable", path, "", format!("it cannot be read: {error}"), "run `squad sync`, then try again")
+        Violation::error(
+            "unreadable",
+            path,
+            "",
+            format!("it cannot be read: {error}"),
+            "run `squad sync`, then try again",
+        )
     }
 }
 
 fn broken(violations: &[Violation]) -> BoardFault {
     match violations.iter().find(|v| v.is_error()).or(violations.first()) {
-        Some(v) => {
-            BoardFault::Broken { file: v.file.clone(), pointer: v.pointer.clone(), message: v.message.clone() }
-        }
+        Some(v) => BoardFault::Broken { file: v.file.clone(), pointer: v.pointer.clone(), message: v.message.clone() },
         None => unreachable!("BUG: a file was refused without a reason"),
     }
 }

@@ -173,13 +173,8 @@ impl<'a> Step<'a> {
         }
         for what in &hand_in.evidence {
             let id = self.id("ev", 4);
-            let evidence = Evidence {
-                id,
-                what: what.clone(),
-                by: self.actor().clone(),
-                at: self.at,
-                epoch: self.task.epoch,
-            };
+            let evidence =
+                Evidence { id, what: what.clone(), by: self.actor().clone(), at: self.at, epoch: self.task.epoch };
             self.task.evidence.push(evidence);
         }
         if let Some(reason) = &hand_in.open_ok {
@@ -308,12 +303,8 @@ impl<'a> Step<'a> {
         match &operation.action {
             Action::Comment { text } => self.say(text),
             Action::Progress { step, percent } => {
-                self.task.progress = Some(Progress {
-                    step: step.clone(),
-                    percent: *percent,
-                    by: operation.actor.clone(),
-                    at: self.at,
-                });
+                self.task.progress =
+                    Some(Progress { step: step.clone(), percent: *percent, by: operation.actor.clone(), at: self.at });
             }
             Action::SubtaskAdd { title, assigned } => {
                 let id = self.id("sub", 4);

@@ -259,7 +259,8 @@ impl Decider<'_> {
                 }));
             }
         };
-        let named = new.assigned.iter().chain(&new.participants).chain(new.subtasks.iter().filter_map(|s| s.assigned.as_ref()));
+        let named =
+            new.assigned.iter().chain(&new.participants).chain(new.subtasks.iter().filter_map(|s| s.assigned.as_ref()));
         for name in named {
             if self.config.agent(name).is_none() {
                 return Ok(Err(Refusal::NotFound { what: "agent", name: name.to_string() }));
@@ -353,11 +354,21 @@ impl Decider<'_> {
                 }
                 Err(refusal) => return Ok(refused(refusal)),
             };
-            let after =
-                apply(&placed.task, permit.edge, self.operation, actor, self.config, &super::requirement::Findings::default());
+            let after = apply(
+                &placed.task,
+                permit.edge,
+                self.operation,
+                actor,
+                self.config,
+                &super::requirement::Findings::default(),
+            );
             lock_change |= locks_differ(Some(&placed.task), &after);
-            changes.receipt =
-                ReceiptFacts { tasks: Vec::new(), from: Some(placed.task.status), to: Some(after.status), epoch: Some(after.epoch) };
+            changes.receipt = ReceiptFacts {
+                tasks: Vec::new(),
+                from: Some(placed.task.status),
+                to: Some(after.status),
+                epoch: Some(after.epoch),
+            };
             changes.tasks.push(TaskChange {
                 before: Some(placed.place),
                 after: Place::of(&after),

@@ -329,9 +329,7 @@ pub fn next<'a>(
         .iter()
         .filter(|t| match t.status {
             Status::InProgress => t.holder() == Some(&agent.name),
-            Status::Backlog | Status::Ready => {
-                t.is_assigned_to(&agent.name) || t.assigned.is_none() && agent.takes(t)
-            }
+            Status::Backlog | Status::Ready => t.is_assigned_to(&agent.name) || t.assigned.is_none() && agent.takes(t),
             _ => false,
         })
         .collect();

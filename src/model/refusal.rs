@@ -276,7 +276,9 @@ impl Refusal {
             Self::NotFound { what: "subtask", .. } => "`squad show` lists the subtasks".to_owned(),
             Self::NotFound { .. } => "`squad list --all` shows every task".to_owned(),
             Self::UnknownAgent { name } => {
-                format!("`squad agents` lists the roster; its owner or chief can `squad agents add {name} --role executor`")
+                format!(
+                    "`squad agents` lists the roster; its owner or chief can `squad agents add {name} --role executor`"
+                )
             }
             Self::LostRace { task, .. } => format!("`squad next` picks another; `squad show {task}` shows the holder"),
             Self::Changed { task, .. } => format!("look at `squad show {task}`, then edit again"),
@@ -294,8 +296,12 @@ impl Refusal {
                 None => format!("`squad show {task}` shows its history"),
             },
             Self::NotPermitted { .. } => "`squad agents` shows who has which role".to_owned(),
-            Self::MissingField { hint, .. } | Self::LimitReached { hint, .. } | Self::Invalid { hint, .. } => hint.clone(),
-            Self::IdTaken { twin, .. } => format!("`squad show {twin}` shows what has it; leave `--id` out to get a free one"),
+            Self::MissingField { hint, .. } | Self::LimitReached { hint, .. } | Self::Invalid { hint, .. } => {
+                hint.clone()
+            }
+            Self::IdTaken { twin, .. } => {
+                format!("`squad show {twin}` shows what has it; leave `--id` out to get a free one")
+            }
             Self::EvidenceMissing { .. } => {
                 "add `--evidence KIND:VALUE`, or `--run CMD` to let squad run a command and record it".to_owned()
             }
@@ -306,7 +312,10 @@ impl Refusal {
                 format!("`squad dep tree {task}` shows what it waits for; `squad next` picks another")
             }
             Self::PathLocked { conflicts, .. } => match conflicts.first() {
-                Some(c) => format!("`squad next` picks a task with free paths; `squad comment {} …` reaches the holder", c.task),
+                Some(c) => format!(
+                    "`squad next` picks a task with free paths; `squad comment {} …` reaches the holder",
+                    c.task
+                ),
                 None => "`squad lock list` shows every lock".to_owned(),
             },
         })

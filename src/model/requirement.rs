@@ -118,7 +118,9 @@ fn text(verb: Verb, action: &Action) -> Result<(), Refusal> {
         Action::Progress { step, percent } => {
             return match (step.as_deref(), percent) {
                 (Some(step), _) if blank(step) => missing(verb, "step", "it is blank", "say what is being done"),
-                (None, None) => missing(verb, "step", "there is nothing to record", "give `--step S`, `--pct N` or both"),
+                (None, None) => {
+                    missing(verb, "step", "there is nothing to record", "give `--step S`, `--pct N` or both")
+                }
                 (_, Some(percent)) if *percent > 100 => {
                     missing(verb, "percent", "it must be 0 to 100", "give `--pct N` with N from 0 to 100")
                 }
@@ -146,7 +148,12 @@ fn block_fields(task: &Task, cx: &Context<'_>) -> Checked {
     Ok(match block {
         Block::Human { needs, question, options } => {
             if !(1..=3).contains(&needs.len()) || needs.iter().any(|n| blank(n)) {
-                missing(verb, "needs", "a person must be told one to three things that are needed", "give `--need N` one to three times")
+                missing(
+                    verb,
+                    "needs",
+                    "a person must be told one to three things that are needed",
+                    "give `--need N` one to three times",
+                )
             } else if blank(question) {
                 missing(verb, "question", "a person must be asked one direct question", "add `--question Q`")
             } else if options.len() != 2 || options.iter().any(|o| blank(o)) {
@@ -157,7 +164,12 @@ fn block_fields(task: &Task, cx: &Context<'_>) -> Checked {
         }
         Block::External { retry_at, .. } => {
             if *retry_at <= cx.operation.at {
-                missing(verb, "retryAt", "it must lie ahead", "add `--retry-after DUR`, for example `--retry-after 15m`")
+                missing(
+                    verb,
+                    "retryAt",
+                    "it must lie ahead",
+                    "add `--retry-after DUR`, for example `--retry-after 15m`",
+                )
             } else {
                 Ok(())
             }
@@ -197,9 +209,12 @@ fn block_fields(task: &Task, cx: &Context<'_>) -> Checked {
 
 fn missing_list(cx: &Context<'_>) -> Result<(), Refusal> {
     match &cx.operation.action {
-        Action::Reject { missing: list } if list.is_empty() || list.iter().any(|m| blank(m)) => {
-            missing(Verb::Reject, "missing", "the author must be told what is missing", "give `--missing M` at least once")
-        }
+        Action::Reject { missing: list } if list.is_empty() || list.iter().any(|m| blank(m)) => missing(
+            Verb::Reject,
+            "missing",
+            "the author must be told what is missing",
+            "give `--missing M` at least once",
+        ),
         _ => Ok(()),
     }
 }
@@ -218,14 +233,24 @@ fn deliverable(task: &Task, cx: &Context<'_>) -> Result<(), Refusal> {
     if given.or(task.deliverable.as_deref()).is_some_and(|d| !blank(d)) {
         return Ok(());
     }
-    missing(cx.operation.verb(), "deliverable", "it must say what came out", "add `--deliverable D`: a link or a sentence")
+    missing(
+        cx.operation.verb(),
+        "deliverable",
+        "it must say what came out",
+        "add `--deliverable D`: a link or a sentence",
+    )
 }
 
 fn summary(cx: &Context<'_>) -> Result<(), Refusal> {
     if hand_in(&cx.operation.action).and_then(|h| h.summary.as_deref()).is_some_and(|s| !blank(s)) {
         return Ok(());
     }
-    missing(cx.operation.verb(), "summary", "it must say what was done", "add `--summary S`: it becomes the last message of the chat")
+    missing(
+        cx.operation.verb(),
+        "summary",
+        "it must say what was done",
+        "add `--summary S`: it becomes the last message of the chat",
+    )
 }
 
 fn evidence(task: &Task, cx: &Context<'_>) -> Result<(), Refusal> {
@@ -421,8 +446,7 @@ fn locks_free(task: &Task, cx: &Context<'_>, findings: &mut Findings) -> Checked
     if lifted(task, Gate::Locks, findings) {
         return Ok(Ok(()));
     }
-    let becomes_conflict =
-        cx.operation.verb() == Verb::Unblock && task.block_kind() != Some(BlockKind::Conflict);
+    let becomes_conflict = cx.operation.verb() == Verb::Unblock && task.block_kind() != Some(BlockKind::Conflict);
     if becomes_conflict {
         findings.conflict = hard;
         return Ok(Ok(()));

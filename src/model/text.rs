@@ -8,7 +8,12 @@
 /// Controls, line and paragraph separators, marks that change the direction of text, and characters without width:
 /// each could make a title look like another, or end a line where none ends.
 pub fn one_line_fault(text: &str) -> Option<char> {
-    text.chars().find(|&c| is_control(c) || is_direction_mark(c) || is_invisible(c))
+    text.chars().find(|&c| !is_plain(c))
+}
+
+/// Tells whether the character may stand in a one-line text.
+pub const fn is_plain(c: char) -> bool {
+    !(is_control(c) || is_direction_mark(c) || is_invisible(c))
 }
 
 /// Returns the first character that a text of several lines must not hold: any control but newline and tab.

@@ -190,17 +190,9 @@ const NOT_ARCHIVED: &[Phase] = &[
     P::Failed,
     P::Completed,
 ];
-const REQUESTABLE: &[Phase] = &[
-    P::Pending,
-    P::Ready,
-    P::WaitingHuman,
-    P::WaitingExternal,
-    P::WaitingDependency,
-    P::WaitingConflict,
-    P::Failed,
-];
-const CLAIM_NEEDS: &[Need] =
-    &[Need::Plan, Need::DependenciesDone, Need::RetryDue, Need::UnderLimit, Need::LocksFree];
+const REQUESTABLE: &[Phase] =
+    &[P::Pending, P::Ready, P::WaitingHuman, P::WaitingExternal, P::WaitingDependency, P::WaitingConflict, P::Failed];
+const CLAIM_NEEDS: &[Need] = &[Need::Plan, Need::DependenciesDone, Need::RetryDue, Need::UnderLimit, Need::LocksFree];
 const HAND_IN: &[Need] = &[Need::Deliverable, Need::Summary, Need::Evidence, Need::SubtasksDone];
 const BOSSES: &[Who] = &[W::Manager, W::Chief, W::Owner];
 const CLAIMANTS: &[Who] = &[W::Assignee, W::Candidate, W::Manager, W::Chief, W::Owner];
@@ -304,8 +296,7 @@ pub fn authorize(task: &Task, operation: &Operation, actor: &Agent) -> Result<Au
     let Some(edge) = edge else {
         return Err(Refusal::IllegalTransition { task: task.id.clone(), from: phase, verb, legal: legal_verbs(phase) });
     };
-    let admitted: Vec<Who> =
-        edge.who.iter().copied().filter(|w| w.admits(task, actor, &operation.action)).collect();
+    let admitted: Vec<Who> = edge.who.iter().copied().filter(|w| w.admits(task, actor, &operation.action)).collect();
     let may = !admitted.is_empty() && may_change_these_fields(task, actor, &operation.action);
     if !may {
         return Err(Refusal::NotPermitted {

@@ -200,7 +200,10 @@ fn lay_object(old: &IndexMap<String, Json>, mut new: IndexMap<String, Json>, key
         let front = usize::from(laid.get_index(0).is_some_and(|(first, _)| first == "$schema"));
         laid.shift_insert(before.map_or(front, |i| i + 1), name.clone(), value);
     }
-    laid.extend(new);
+    let silent = |name: &str, value: &Json| {
+        keys.foreign.get(name).and_then(Option::as_ref).is_some_and(|default| default.means(value))
+    };
+    laid.extend(new.into_iter().filter(|(name, value)| !silent(name, value)));
     laid
 }
 
@@ -221,7 +224,6 @@ fn lay_array(old: &[Json], new: Vec<Json>, items: &Shape) -> Vec<Json> {
             by_name.entry(name).or_insert(i);
         }
     }
-    let same_length = old.len() == new.len();
     let mut next = 0;
     let mut laid = Vec::with_capacity(new.len());
     for (i, item) in new.into_iter().enumerate() {
@@ -230,10 +232,9 @@ fn lay_array(old: &[Json], new: Vec<Json>, items: &Shape) -> Vec<Json> {
         let named = |item: &Json| identity(item).and_then(|name| by_name.get(name)).and_then(|&at| old.get(at));
         let before = if identity(&item).is_some() {
             same_place.or_else(|| named(&item))
-        } else if same_length {
-            same_place
         } else {
-            // Without a name, an item is one of the old ones where it says the same.
+            // Without a name, an item is one of the old ones where it says the same. Its place alone proves nothing:
+            // the approval of one must not pass on to another what a tool noted about it.
             let found = old.iter().enumerate().skip(next).find(|(_, b)| lay(b, item.clone(), items) == **b);
             found.map(|(at, before)| {
                 next = at + 1;
@@ -311,5 +312,42 @@ mod tests {
         assert_eq!(changed, ["updatedAt", "chat"]);
         assert_eq!(old.keys().collect::<Vec<_>>(), new.keys().collect::<Vec<_>>());
         assert_eq!(laid.pointer("/chat/0/mood"), Some(&Json::String("☀".to_owned())));
+    }
+
+    #[test]
+    fn a_new_key_stands_behind_its_neighbour_and_never_in_front_of_the_editors_line() {
+        let (mut task, document) = by_hand();
+        task.schema_version = Some(1);
+        task.description = Some("why".to_owned());
+        task.attempt = 2;
+        let laid = overlay(Some(&document), typed(&task), Known::Task);
+        let keys: Vec<&str> = laid.as_object().expect("an object").keys().map(String::as_str).collect();
+        assert_eq!(keys[..5], ["$schema", "schemaVersion", "x-first", "title", "description"]);
+        assert_eq!(
+            keys.iter().position(|k| *k == "attempt"),
+            keys.iter().position(|k| *k == "position").map(|i| i + 1)
+        );
+    }
+
+    #[test]
+    fn the_history_keeps_what_others_noted_in_it_when_it_grows() {
+        let (mut task, document) = by_hand();
+        task.state_history.push(task.state_history[0].clone());
+        task.state_history[1].timestamp = Millis(2);
+        let laid = overlay(Some(&document), typed(&task), Known::Task);
+        assert_eq!(laid.pointer("/stateHistory/0"), document.pointer("/stateHistory/0"));
+        assert_eq!(laid.pointer("/stateHistory/1/why"), None);
+    }
+
+    #[test]
+    fn what_was_noted_about_one_approval_does_not_pass_to_the_next() {
+        let text = r#"{"id":"a","title":"x","status":"review","priority":"low","createdAt":1,"updatedAt":1,
+            "approvals":[{"by":"hex","role":"chief","at":1,"mood":"sure"}]}"#;
+        let (mut task, document) = load_task("a", text.as_bytes()).expect("a task");
+        task.approvals[0].by = AgentName::new("knox").expect("a name");
+        let laid = overlay(Some(&document), typed(&task), Known::Task);
+        assert_eq!(laid.pointer("/approvals/0/mood"), None);
+        task.approvals.clear();
+        assert_eq!(overlay(Some(&document), typed(&task), Known::Task).get("approvals"), None);
     }
 }

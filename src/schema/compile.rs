@@ -21,6 +21,9 @@ use crate::model::text;
 /// Longest quotation of a value in a message, in characters.
 const QUOTE_MAX: usize = 60;
 
+/// Most violations told of one file: nobody reads more, and a hostile file has one for every second byte.
+const LISTED_MAX: usize = 50;
+
 /// One schema that ships with squad.
 struct Shipped {
     name: &'static str,
@@ -46,7 +49,8 @@ impl Shipped {
 }
 
 /// Every shipped schema, by name.
-static SHIPPED: [Shipped; 3] = [
+static SHIPPED: [Shipped; 4] = [
+    Shipped::new("answer", include_str!("../../schema/answer.schema.json")),
     Shipped::new("board", include_str!("../../schema/board.schema.json")),
     Shipped::new("coordination", include_str!("../../schema/coordination.schema.json")),
     Shipped::new("task", include_str!("../../schema/task.schema.json")),
@@ -176,17 +180,31 @@ fn newer_schema(file: &str, document: &Json) -> Option<Violation> {
     })
 }
 
-/// Sorts, takes out doubles and sets lines that are not known yet.
+/// Sorts, takes out doubles, keeps the list short and sets lines that are not known yet.
 fn placed(mut found: Vec<Violation>, document: &Json, text: Option<&str>) -> Vec<Violation> {
-    if !found.is_empty() {
-        let canonical = text.is_none().then(|| canonical::write(document));
-        let text = text.or(canonical.as_deref()).unwrap_or_default();
-        for violation in found.iter_mut().filter(|violation| violation.line.is_none()) {
-            violation.line = line_of(text, &violation.pointer);
-        }
+    if found.is_empty() {
+        return found;
+    }
+    found.sort_by(|a, b| a.severity.cmp(&b.severity).then_with(|| a.cmp(b)));
+    found.dedup();
+    if found.len() > LISTED_MAX {
+        let severity = found[LISTED_MAX].severity;
+        let more = Violation::error(
+            "more",
+            found[0].file.as_str(),
+            "",
+            format!("the file has more than the {LISTED_MAX} violations listed"),
+            "correct these and check again",
+        );
+        found.truncate(LISTED_MAX);
+        found.push(Violation { severity, ..more });
+    }
+    let canonical = text.is_none().then(|| canonical::write(document));
+    let text = text.or(canonical.as_deref()).unwrap_or_default();
+    for violation in found.iter_mut().filter(|violation| violation.line.is_none()) {
+        violation.line = line_of(text, &violation.pointer);
     }
     found.sort();
-    found.dedup();
     found
 }
 
@@ -195,6 +213,8 @@ fn schema_violations(schema: &Shipped, file: &str, document: &Json) -> Vec<Viola
     let instance = document.to_value();
     let errors = schema.validator().iter_errors(&instance);
     let mut found: Vec<Violation> = errors
+        // One key can break two rules; twice as many as are listed are enough to know that there are more.
+        .take(2 * LISTED_MAX + 2)
         .map(|error| {
             let pointer = error.instance_path().as_str();
             // The value as the file has it: a number out of range has another spelling in the instance.
@@ -312,7 +332,9 @@ fn type_violation(file: &str, document: &Json, path: &str, words: &str) -> Viola
     let pointer =
         steps.split('.').filter(|step| !step.is_empty() && *step != "?").fold(String::new(), |p, s| join(&p, s));
     let pointer = if document.pointer(&pointer).is_some() { pointer } else { String::new() };
-    Violation::error("wrong-value", file, pointer, words.chars().take(300).collect::<String>(), "correct the value")
+    // A type's own words may quote the value.
+    let words: String = words.chars().take(200).map(|c| if text::is_plain(c) { c } else { ' ' }).collect();
+    Violation::error("wrong-value", file, pointer, words, "correct the value")
 }
 
 /// Returns the types that a schema names, for a sentence.
@@ -349,12 +371,20 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// Tells whether more has been found than will be listed.
+    fn is_full(&self) -> bool {
+        self.found.len() > 3 * LISTED_MAX
+    }
+
     fn object(&mut self, value: &Json, keys: &Keys, pointer: &str) {
         for (name, member) in value.as_object().into_iter().flatten() {
+            if self.is_full() {
+                return;
+            }
             let below = join(pointer, name);
             match keys.own.get(name) {
                 Some(key) => self.value(member, &key.shape, &below),
-                None if keys.foreign.contains(name) => {}
+                None if keys.foreign.contains_key(name) => {}
                 None => {
                     let message = format!("squad does not know the key {}", quote_text(name));
                     let hint = "nothing to do if it is meant; squad keeps it";
@@ -365,6 +395,9 @@ impl Walk<'_> {
     }
 
     fn value(&mut self, value: &Json, shape: &Shape, pointer: &str) {
+        if self.is_full() {
+            return;
+        }
         match (shape, value) {
             (Shape::Object(keys), _) => self.object(value, keys, pointer),
             (Shape::Map(members), Json::Object(map)) => {

@@ -50,8 +50,9 @@ impl Known {
 pub(crate) struct Keys {
     /// The keys that the typed value has.
     pub(crate) own: IndexMap<String, Key>,
-    /// Keys that the schema describes and that are never squad's: kept when the typed value lacks them.
-    pub(crate) foreign: Vec<String>,
+    /// Keys that the schema describes and that are never squad's, with what their absence means: kept when the typed
+    /// value lacks them.
+    pub(crate) foreign: IndexMap<String, Option<Json>>,
 }
 
 /// What the schema says of one key.
@@ -93,12 +94,12 @@ fn shape_of(root: &Value, schema: &Value) -> Shape {
     }
     if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
         let (foreign, own): (Vec<_>, Vec<_>) = properties.iter().partition(|(key, _)| is_foreign(key));
-        let own = own.into_iter().map(|(key, schema)| {
-            let default = schema.get("default").cloned().map(Json::from);
-            (key.clone(), Key { shape: shape_of(root, schema), default })
-        });
-        let foreign = foreign.into_iter().map(|(key, _)| key.clone()).collect();
-        return Shape::Object(Keys { own: own.collect(), foreign });
+        let default = |schema: &Value| schema.get("default").cloned().map(Json::from);
+        let own = own
+            .into_iter()
+            .map(|(key, schema)| (key.clone(), Key { shape: shape_of(root, schema), default: default(schema) }));
+        let foreign = foreign.into_iter().map(|(key, schema)| (key.clone(), default(schema)));
+        return Shape::Object(Keys { own: own.collect(), foreign: foreign.collect() });
     }
     if let Some(items) = schema.get("items") {
         return Shape::Array(Box::new(shape_of(root, items)));

@@ -44,8 +44,8 @@ pub struct Violation {
     pub severity: Severity,
     /// What is wrong, in one sentence.
     pub message: String,
-    /// What to do next, in one sentence.
-    pub hint: String,
+    /// What to do next, in one sentence. Boxed: a violation is often the error of a result, which should stay small.
+    pub hint: Box<str>,
 }
 
 impl Violation {
@@ -55,7 +55,7 @@ impl Violation {
         file: impl Into<String>,
         pointer: impl Into<String>,
         message: impl Into<String>,
-        hint: impl Into<String>,
+        hint: impl Into<Box<str>>,
     ) -> Self {
         Self {
             file: file.into(),
