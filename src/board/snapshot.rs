@@ -119,6 +119,29 @@ impl Snapshot {
         self.files.read(path, entry).map_err(|e| unreadable(path, &e))
     }
 
+    /// Returns the ids of the archived tasks, in order.
+    ///
+    /// # Errors
+    /// [`BoardFault::Unreadable`] when the board cannot be read.
+    pub fn archived_ids(&self) -> Result<impl Iterator<Item = &TaskId>, BoardFault> {
+        Ok(self.archived()?.keys())
+    }
+
+    /// Returns every archived task that can be read.
+    ///
+    /// # Errors
+    /// [`BoardFault::Unreadable`] when the board cannot be read.
+    pub fn all_archived(&self) -> Result<Vec<Task>, BoardFault> {
+        let mut tasks = Vec::new();
+        for (id, month) in self.archived()? {
+            let path = task_path(id, &Place::Archived(month.clone()));
+            if let Some(entry) = self.files.find(&path).map_err(BoardFault::Unreadable)? {
+                tasks.extend(self.quick(&path, id.as_str(), &entry));
+            }
+        }
+        Ok(tasks)
+    }
+
     /// Returns where every archived task is, by its id.
     fn archived(&self) -> Result<&BTreeMap<TaskId, String>, BoardFault> {
         if let Some(archive) = self.archive.get() {

@@ -2,11 +2,29 @@
 //!
 //! Joins the board, the clock and the publish loop. Never prints, exits or reads arguments: surfaces do.
 
+pub mod block;
+pub mod claim;
 pub mod evidence;
 pub mod failure;
 mod faults;
 pub mod init;
+pub mod look;
+pub mod make;
 pub mod pending;
 pub mod publish;
 pub mod publisher;
+pub mod scan;
 pub mod session;
+pub mod sync;
+
+use crate::model::code::ErrorCode;
+use failure::Failure;
+
+/// Returns the failure of a verb that lacks something, in the words of the rules.
+pub fn missing(verb: &str, field: &str, why: &str, hint: &str) -> Failure {
+    Failure::new(ErrorCode::MissingField, format!("{verb} needs {field}"))
+        .why(why)
+        .hint(hint)
+        .with("action", verb)
+        .with("field", field)
+}

@@ -75,6 +75,11 @@ pub(crate) fn value(name: &str) -> &'static Value {
     shipped(name).expect("callers name a shipped schema").value()
 }
 
+/// Tells whether a task may have a field of that name by the schema.
+pub fn knows_task_field(name: &str) -> bool {
+    Known::Task.keys().own.contains_key(name)
+}
+
 /// Returns what a task file breaks and what in it is odd, in the order of reports.
 pub fn validate_task(file: &str, document: &Json) -> Vec<Violation> {
     validate_known(file, document, Known::Task, None)

@@ -121,9 +121,17 @@ impl Json {
     /// # Errors
     /// [`ParseFault`] for the first thing that is wrong; limits are checked before anything is built.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseFault> {
+        Self::parse_up_to(bytes, MAX_BYTES)
+    }
+
+    /// Reads a document of at most so many bytes: for what holds several files' worth.
+    ///
+    /// # Errors
+    /// As [`Json::parse`].
+    pub fn parse_up_to(bytes: &[u8], max: usize) -> Result<Self, ParseFault> {
         let at_start =
             |kind| ParseFault { kind, pointer: String::new(), line: Some(1), column: Some(1), detail: String::new() };
-        if bytes.len() > MAX_BYTES {
+        if bytes.len() > max {
             return Err(ParseFault { line: None, column: None, ..at_start(FaultKind::TooLarge) });
         }
         if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) {

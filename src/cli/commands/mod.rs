@@ -24,3 +24,13 @@ pub(super) mod stats;
 pub(super) mod status;
 pub(super) mod step;
 pub(super) mod sync;
+
+use super::run::Context;
+use crate::ops::session::View;
+
+/// Says that what follows may be out of date.
+fn warn_degraded(cx: &mut Context<'_>, view: &View) {
+    if let Some(why) = &view.degraded {
+        cx.ui.warn(&format!("this may be out of date: {why}"));
+    }
+}

@@ -1,0 +1,196 @@
+//! `scan`: everything that concerns an agent now, as one value that every surface renders.
+//!
+//! Writes nothing but the agent's own note of when it last looked.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::failure::Failure;
+use super::session::{Freshness, Session};
+use crate::board::store::write_whole;
+use crate::git::Oid;
+use crate::model::config::Agent;
+use crate::model::id::{AgentName, Millis, TaskId};
+use crate::model::query::{self, Mention, Obligation, ScanQuery, Standing, Why};
+use crate::model::vocabulary::{Priority, Status};
+
+/// What a scan is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked {
+    /// Whether to tell what is new since the last scan.
+    pub since_last: bool,
+    /// Whether to leave out what touches the world.
+    pub safe: bool,
+    /// Whether to fetch however fresh the board is.
+    pub fresh: bool,
+    /// At most so many tasks.
+    pub limit: Option<usize>,
+}
+
+/// Everything that concerns an agent now.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Scanned {
+    /// Who asked.
+    pub agent: AgentName,
+    /// `WORK`, or `HEARTBEAT_OK` where there is nothing to do.
+    pub status: &'static str,
+    /// Tasks, in the order in which they want attention.
+    pub tasks: Vec<Row>,
+    /// How many there are, however many are listed.
+    pub total: usize,
+    /// Unanswered calls.
+    pub mentions: Vec<Mention>,
+    /// For those who hand out work: blocked for more than a day.
+    #[serde(rename = "blockedOver24h")]
+    pub blocked_over_24h: Vec<Standing>,
+    /// For those who hand out work: nobody has come.
+    pub unattended: Vec<Standing>,
+    /// Own tasks that are due soon.
+    pub obligations: Vec<Obligation>,
+    /// Files that cannot be read as tasks.
+    pub invalid: Vec<Invalid>,
+    /// The version of the board.
+    pub head: String,
+    /// Whether the board may be out of date.
+    pub degraded: bool,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+}
+
+/// One task of a scan.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    /// The id.
+    pub id: TaskId,
+    /// One line.
+    pub title: String,
+    /// Where it stands.
+    pub status: Status,
+    /// How soon it wants doing, by its file.
+    pub priority: Priority,
+    /// The same, raised by one when it is due soon.
+    pub effective_priority: Priority,
+    /// When it was last changed.
+    pub updated_at: Millis,
+    /// Why it is shown.
+    pub why: Vec<Why>,
+    /// The agent's own parts of it.
+    pub subtasks: Vec<String>,
+    /// Whether the agent could work on it now.
+    pub runnable: bool,
+    /// Whether it has changed since the agent's last scan.
+    pub new: bool,
+}
+
+/// A file that cannot be read as a task.
+#[derive(Debug, Clone, Serialize)]
+pub struct Invalid {
+    /// The path.
+    pub file: String,
+    /// The rule that it breaks.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Returns everything that concerns the acting agent now.
+///
+/// # Errors
+/// [`Failure`] when there is no board, or nobody is named to act.
+pub fn scan(session: &Session, asked: Asked) -> Result<Scanned, Failure> {
+    let view = session.view(if asked.fresh { Freshness::Now } else { Freshness::Due })?;
+    let config = view.config()?;
+    let agent: &Agent = session.actor(config)?;
+    let now = session.now();
+    let live = view.snapshot.all_live()?;
+    let found = query::scan(&live.tasks, ScanQuery { agent, config, now, safe: asked.safe });
+    let last = LastScan::load(session, &agent.name);
+    let status = if found.has_work() { "WORK" } else { "HEARTBEAT_OK" };
+    let total = found.hits.len();
+    let hits = found.hits.iter().take(asked.limit.unwrap_or(usize::MAX));
+    let tasks = hits
+        .map(|hit| Row {
+            id: hit.task.id.clone(),
+            title: hit.task.title.clone(),
+            status: hit.task.status,
+            priority: hit.task.priority,
+            effective_priority: hit.effective_priority,
+            updated_at: hit.task.updated_at,
+            why: hit.why.clone(),
+            subtasks: hit.subtasks.iter().map(|s| (*s).to_owned()).collect(),
+            runnable: hit.runnable,
+            new: last.is_new(hit.task.updated_at),
+        })
+        .collect();
+    let invalid = live.invalid.iter().map(|v| Invalid {
+        file: v.file.clone(),
+        code: v.code.to_owned(),
+        message: v.message.clone(),
+    });
+    let scanned = Scanned {
+        agent: agent.name.clone(),
+        status,
+        tasks,
+        total,
+        mentions: found.mentions,
+        blocked_over_24h: found.blocked_over_24h,
+        unattended: found.unattended,
+        obligations: found.obligations,
+        invalid: invalid.collect(),
+        head: view.head.to_string(),
+        degraded: view.degraded.is_some(),
+        cause: view.degraded,
+    };
+    if asked.since_last {
+        last.save(now, view.head);
+    }
+    Ok(scanned)
+}
+
+/// When an agent last looked: `memory/heartbeat-state.json` in its worktree, with whatever else stands there.
+struct LastScan {
+    file: Option<PathBuf>,
+    state: Map<String, Value>,
+    agent: AgentName,
+    at: Option<Millis>,
+}
+
+impl LastScan {
+    fn load(session: &Session, agent: &AgentName) -> Self {
+        let file = session.board.place.worktree.as_ref().map(|root| root.join("memory").join("heartbeat-state.json"));
+        let text = file.as_ref().and_then(|file| fs::read(file).ok());
+        let state: Map<String, Value> = text.and_then(|t| serde_json::from_slice(&t).ok()).unwrap_or_default();
+        let own = state.get("agents").and_then(|a| a.get(agent.folded())).and_then(|a| a.get("lastBoardScan"));
+        let at = own.and_then(Value::as_i64).map(Millis);
+        Self { file, state, agent: agent.clone(), at }
+    }
+
+    fn is_new(&self, updated: Millis) -> bool {
+        self.at.is_none_or(|at| updated > at)
+    }
+
+    /// Keeps what it does not know. Losing the note costs nothing but that everything looks new.
+    fn save(mut self, now: Millis, head: Oid) {
+        let Some(file) = self.file else { return };
+        self.state.insert("lastBoardScan".to_owned(), json!(now));
+        let checks = self.state.entry("lastChecks").or_insert_with(|| json!({}));
+        if let Value::Object(checks) = checks {
+            checks.insert("tasks".to_owned(), json!(now));
+        }
+        let agents = self.state.entry("agents").or_insert_with(|| json!({}));
+        if let Value::Object(agents) = agents {
+            agents.insert(self.agent.folded(), json!({"lastBoardScan": now, "head": head.to_string()}));
+        }
+        let Ok(mut text) = serde_json::to_string_pretty(&Value::Object(self.state)) else { return };
+        text.push('\n');
+        if file.parent().is_some_and(|folder| fs::create_dir_all(folder).is_ok()) {
+            let _ = write_whole(&file, text.as_bytes());
+        }
+    }
+}
