@@ -18,6 +18,7 @@ mod kit;
 mod board_verbs;
 mod dry_run;
 mod evidence;
+mod harness;
 mod hostile;
 mod init;
 mod life_cycle;
