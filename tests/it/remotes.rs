@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::kit::{Checkout, Room, hand_task, sh};
+use crate::kit::{Checkout, Room, hand_task};
 
 fn one_task() -> (Room, Checkout) {
     let room = Room::with_tasks(&[hand_task("t-1", json!({"assigned": "scout"}))]);
@@ -14,17 +14,14 @@ fn one_task() -> (Room, Checkout) {
 
 /// Kills the git that serves a push once it has come to `phase` of moving the board, the first time only.
 fn cut_the_line_at(room: &Room, phase: &str, signal: &str) {
-    room.hook(
-        "reference-transaction",
-        &sh(&[
-            &format!("[ \"$1\" = {phase} ] || exit 0"),
-            "while read -r old new ref; do",
-            "  [ \"$ref\" = refs/heads/main ] && mkdir cut 2>/dev/null && kill -s KILL_WITH $PPID",
-            "done",
-            "exit 0",
-        ])
-        .replace("KILL_WITH", signal),
+    let script = format!(
+        "[ \"$1\" = {phase} ] || exit 0\n\
+         while read -r old new ref; do\n\
+           [ \"$ref\" = refs/heads/main ] && mkdir cut 2>/dev/null && kill -s {signal} $PPID\n\
+         done\n\
+         exit 0"
     );
+    room.hook("reference-transaction", &script);
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod room;
 mod run;
 
 pub use board::{hand_task, hours_ago, minutes_ago, now_ms, seconds_from_now};
-pub use room::{Checkout, Commit, Room, sh};
+pub use room::{Checkout, Commit, Room};
 
 use std::sync::Barrier;
 

@@ -409,8 +409,3 @@ fn clean_env(command: &mut Command, root: &Path) {
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_TERMINAL_PROMPT", "0");
 }
-
-/// Returns a shell script whose lines are these.
-pub fn sh(lines: &[&str]) -> String {
-    lines.join("\n")
-}
