@@ -73,7 +73,7 @@ fn no_writing_verb_moves_anything_on_a_dry_run() {
         "reopen done --reason r",
     ] {
         let answer = clone.ok(&format!("{line} --dry-run"));
-        assert_eq!(answer["dryRun"], true, "`{line}` says that it was none: {answer}");
+        assert_eq!(answer["dryRun"], true, "`{line}` says that nothing was published: {answer}");
         let after = (room.refs(), clone.git("for-each-ref"), clone.status(), clone.git("rev-parse HEAD"));
         assert_eq!(after, before, "`{line}`");
     }

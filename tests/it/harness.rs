@@ -1,6 +1,6 @@
 //! The harness itself: a test is worth no more than what it looks through.
 
-use crate::kit::{Room, race};
+use crate::kit::{Room, answer_schema, race};
 
 #[test]
 fn commits_by_hand_at_once_are_all_kept() {
@@ -69,4 +69,11 @@ fn what_is_there_and_what_is_not_are_told_apart() {
     let empty = Room::empty();
     assert_eq!(empty.refs(), "");
     assert!(empty.clone_as("olga").try_git("rev-parse HEAD").is_err());
+}
+
+#[test]
+fn there_is_a_schema_that_every_answer_is_held_to() {
+    let text = std::fs::read_to_string(answer_schema()).expect("the schema of answers is shipped");
+    let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(schema["properties"]["v"]["const"], 1);
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::{Checkout, Room, hand_task, hours_ago, violations};
+use crate::kit::{Checkout, Room, errors, hand_task, hours_ago, violations};
 
 const HAND_IN: &str = "--deliverable x --summary y --evidence url:https://example.test";
 
@@ -130,7 +130,7 @@ fn sync_brings_what_others_have_done() {
 fn check_passes_a_board_that_squad_wrote() {
     let (_room, clone, _base) = busy();
     let answer = clone.ok("check");
-    assert_eq!(violations(&answer).len(), 0, "{answer}");
+    assert_eq!(errors(&answer).len(), 0, "{answer}");
     assert!(answer["checked"].as_u64().is_some_and(|n| n >= 3), "{answer}");
 }
 
@@ -207,7 +207,7 @@ fn audit_proves_the_history_and_finds_what_was_done_past_it() {
     let (room, clone, base) = busy();
     let answer = clone.ok(&format!("audit --since {base}"));
     assert_eq!(answer["operations"], 5, "{answer}");
-    assert_eq!(violations(&answer).len(), 0, "{answer}");
+    assert_eq!(errors(&answer).len(), 0, "{answer}");
     let mut task = room.task("t-2");
     task["claim"]["agent"] = json!("vault");
     room.put_tasks(&[task]);

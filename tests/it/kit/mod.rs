@@ -9,6 +9,7 @@ mod run;
 
 pub use board::{hand_task, hours_ago, minutes_ago, now_ms, seconds_from_now};
 pub use room::{Checkout, Commit, Room};
+pub use run::answer_schema;
 
 use std::sync::Barrier;
 
@@ -59,4 +60,10 @@ pub fn strings(list: &Value) -> Vec<String> {
 pub fn violations(answer: &Value) -> Vec<Value> {
     let list = [&answer["violations"], &answer["error"]["violations"]].into_iter().find_map(Value::as_array);
     list.unwrap_or_else(|| panic!("no violations in {answer}")).clone()
+}
+
+/// Returns those violations for which a file is refused.
+#[track_caller]
+pub fn errors(answer: &Value) -> Vec<Value> {
+    violations(answer).into_iter().filter(|violation| violation["severity"] != "warning").collect()
 }

@@ -69,11 +69,14 @@ impl Run {
 }
 
 impl Ran {
-    /// Returns standard output as the one JSON object that it must be.
+    /// Returns standard output as the one JSON object that it must be, by the schema that is shipped.
     #[track_caller]
     pub fn json(&self) -> Value {
         let value: Value = serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("no JSON ({e}): {self}"));
         assert!(value.is_object(), "not an object: {self}");
+        if let Err(breach) = holds_to_the_schema(&value) {
+            panic!("the answer breaks schema/answer.schema.json: {breach}\n{self}");
+        }
         value
     }
 
@@ -88,6 +91,33 @@ impl std::fmt::Display for Ran {
         let Self { code, stdout, stderr, argv } = self;
         write!(f, "`{argv}`: exit {code}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
     }
+}
+
+/// Returns the place of the schema of all answers.
+pub fn answer_schema() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("schema/answer.schema.json")
+}
+
+thread_local! {
+    /// The schema, compiled by another implementation than squad's own. One a thread: a test is a thread.
+    static ANSWERS: Option<(boon::Schemas, boon::SchemaIndex)> = compile_answers();
+}
+
+fn compile_answers() -> Option<(boon::Schemas, boon::SchemaIndex)> {
+    // That it is there has a test of its own.
+    let text = std::fs::read_to_string(answer_schema()).ok()?;
+    let schema = serde_json::from_str(&text).expect("the schema of answers is JSON");
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler.add_resource("answer.json", schema).expect("it is a resource");
+    let index = compiler.compile("answer.json", &mut schemas).expect("the schema of answers compiles");
+    Some((schemas, index))
+}
+
+fn holds_to_the_schema(answer: &Value) -> Result<(), String> {
+    ANSWERS.with(|answers| match answers {
+        Some((schemas, index)) => schemas.validate(answer, *index).map_err(|breach| format!("{breach:#}")),
+        None => Ok(()),
+    })
 }
 
 /// Returns the words of a command line; single and double quotes hold blanks together, nothing else is special.
