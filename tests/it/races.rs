@@ -1,0 +1,155 @@
+//! Many clones at once, on a barrier: one holder each time, and nobody loses an update.
+//!
+//! `SQUAD_RACE_ROUNDS` sets the rounds of each race; the run of the night uses 200.
+
+use serde_json::json;
+
+use crate::kit::{Checkout, Room, hand_task, ids, race, race_rounds};
+
+/// Makes eight clones of a room.
+fn eight(room: &Room) -> Vec<Checkout> {
+    (0..8).map(|i| room.clone_as(&format!("clone-{i}"))).collect()
+}
+
+/// Enters eight executors in the roster, by hand.
+fn eight_agents(room: &Room) {
+    room.configure(|config| {
+        for i in 0..8 {
+            let agent = json!({"name": format!("agent-{i}"), "role": "executor", "kind": "agent"});
+            config["agents"].as_array_mut().unwrap().push(agent);
+        }
+        config["limits"] = json!({"claimsPerAgent": 100_000});
+    });
+}
+
+#[test]
+fn of_eight_clones_that_claim_one_task_exactly_one_wins() {
+    let room = Room::board();
+    eight_agents(&room);
+    let rounds = race_rounds();
+    let tasks: Vec<_> = (0..rounds).map(|round| hand_task(&format!("t-{round}"), json!({}))).collect();
+    room.put_tasks(&tasks);
+    let base = room.head();
+    let clones = eight(&room);
+    for round in 0..rounds {
+        let task = format!("t-{round}");
+        let runs = race(8, |i| clones[i].json(&format!("claim {task} --agent agent-{i}")).0);
+        let winners: Vec<_> = (0..8).filter(|&i| runs[i].code == 0).collect();
+        assert_eq!(winners.len(), 1, "round {round}: {:#?}", runs.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let winner = format!("agent-{}", winners[0]);
+        let claims = room.claims_of(&task, &base);
+        assert_eq!(claims.len(), 1, "round {round}: {claims:#?}");
+        assert_eq!(claims[0].trailer("Squad-Actor"), winner);
+        assert_eq!(room.task(&task)["claim"]["agent"], winner.as_str());
+        for (i, ran) in runs.iter().enumerate().filter(|(i, _)| *i != winners[0]) {
+            assert_eq!(ran.code, 6, "round {round}, clone {i}: {ran}");
+            let answer = ran.json();
+            assert_eq!(answer["error"]["code"], "lost-race", "{ran}");
+            assert_eq!(answer["error"]["holder"], winner.as_str(), "{ran}");
+            assert_eq!(answer["error"]["commit"], claims[0].oid.as_str(), "{ran}");
+        }
+    }
+}
+
+#[test]
+fn eight_clones_that_claim_different_tasks_all_win() {
+    let room = Room::board();
+    eight_agents(&room);
+    // Every round makes commits of eight, so a few rounds contend as much as many of the race above.
+    let rounds = race_rounds().div_ceil(4);
+    let tasks: Vec<_> =
+        (0..rounds * 8).map(|n| hand_task(&format!("t-{n}"), json!({"files": [format!("src/part-{n}")]}))).collect();
+    room.put_tasks(&tasks);
+    let base = room.head();
+    let clones = eight(&room);
+    for round in 0..rounds {
+        let answers = race(8, |i| clones[i].ok(&format!("claim t-{} --agent agent-{i}", round * 8 + i)));
+        for (i, answer) in answers.iter().enumerate() {
+            assert_eq!(answer["task"]["claim"]["agent"], format!("agent-{i}"), "{answer}");
+            let pushes = answer["pushes"].as_u64().unwrap_or_else(|| panic!("no pushes in {answer}"));
+            assert!(pushes <= 3, "round {round}, clone {i}: {pushes} pushes");
+        }
+    }
+    let claims =
+        room.commits_since(&base).into_iter().filter(|commit| commit.subject.starts_with("squad(claim)")).count();
+    assert_eq!(claims, rounds * 8, "one commit each, none lost, none twice");
+    let locks = room.locks();
+    assert_eq!(locks["currentWork"].as_object().map(serde_json::Map::len), Some(rounds * 8), "and every lock is there");
+    assert_eq!(room.git(&format!("log --merges --format=%H {base}..main")), "", "the board is one line");
+}
+
+#[test]
+fn eight_processes_in_one_clone_all_win_their_own_task() {
+    let room = Room::board();
+    eight_agents(&room);
+    let tasks: Vec<_> = (0..8).map(|n| hand_task(&format!("t-{n}"), json!({}))).collect();
+    room.put_tasks(&tasks);
+    let clone = room.clone_as("shared");
+    race(8, |i| clone.ok(&format!("claim t-{i} --agent agent-{i}")));
+    for n in 0..8 {
+        assert_eq!(room.task(&format!("t-{n}"))["claim"]["agent"], format!("agent-{n}"));
+    }
+    assert_eq!(clone.status(), "", "the worktree has followed or stayed, never half");
+}
+
+#[test]
+fn eight_processes_in_one_clone_that_claim_one_task_have_one_winner() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
+    eight_agents(&room);
+    let base = room.head();
+    let clone = room.clone_as("shared");
+    let codes: Vec<_> = race(8, |i| clone.json(&format!("claim t-1 --agent agent-{i}")).0.code);
+    assert_eq!(codes.iter().filter(|&&code| code == 0).count(), 1, "{codes:?}");
+    assert_eq!(codes.iter().filter(|&&code| code == 6).count(), 7, "{codes:?}");
+    assert_eq!(room.claims_of("t-1", &base).len(), 1);
+}
+
+#[test]
+fn claims_of_overlapping_paths_at_once_leave_one_lock() {
+    let room = Room::board();
+    eight_agents(&room);
+    let tasks: Vec<_> = (0..8).map(|n| hand_task(&format!("t-{n}"), json!({"files": ["src/core"]}))).collect();
+    room.put_tasks(&tasks);
+    let clones = eight(&room);
+    let codes: Vec<_> = race(8, |i| clones[i].json(&format!("claim t-{i} --agent agent-{i}")).0.code);
+    assert_eq!(codes.iter().filter(|&&code| code == 0).count(), 1, "{codes:?}");
+    assert_eq!(codes.iter().filter(|&&code| code == 7).count(), 7, "{codes:?}");
+    assert_eq!(room.locks()["currentWork"].as_object().map(serde_json::Map::len), Some(1));
+}
+
+#[test]
+fn comments_at_once_on_one_task_are_all_kept() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
+    eight_agents(&room);
+    let clones = eight(&room);
+    race(8, |i| clones[i].ok(&format!("comment t-1 'from {i}' --agent agent-{i}")));
+    let task = room.task("t-1");
+    let mut said: Vec<_> = task["chat"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| message["content"].as_str().unwrap().to_owned())
+        .collect();
+    said.sort();
+    assert_eq!(said, (0..8).map(|i| format!("from {i}")).collect::<Vec<_>>());
+    let mut message_ids = ids(&task["chat"]);
+    message_ids.sort();
+    message_ids.dedup();
+    assert_eq!(message_ids.len(), 8, "each with an id of its own");
+}
+
+#[test]
+fn a_push_by_hand_between_reading_and_publishing_is_kept() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
+    eight_agents(&room);
+    let clones = eight(&room);
+    race(8, |i| {
+        if i == 7 {
+            room.put(&[("src/main.txt", Some("two\n"))]);
+        } else {
+            clones[i].ok(&format!("comment t-1 'from {i}' --agent agent-{i}"));
+        }
+    });
+    let chat = room.task("t-1")["chat"].as_array().unwrap().len();
+    assert!(room.file("src/main.txt").as_deref() == Some("two\n") && chat == 7, "{chat} comments");
+}

@@ -1,0 +1,257 @@
+//! The verbs that tell what happened and whether it is right: log, activity, stats, status, sync, check, diff,
+//! review, audit and schema.
+
+use serde_json::{Value, json};
+
+use crate::kit::{Checkout, Room, errors, hand_task, hours_ago, violations};
+
+const HAND_IN: &str = "--deliverable x --summary y --evidence url:https://example.test";
+
+/// Makes a board on which scout has completed `t-1` and aria holds `t-2`.
+fn busy() -> (Room, Checkout, String) {
+    let room =
+        Room::with_tasks(&[hand_task("t-1", json!({})), hand_task("t-2", json!({})), hand_task("t-3", json!({}))]);
+    let base = room.head();
+    let clone = room.clone_as("olga");
+    clone.ok("claim t-1 --agent scout");
+    clone.ok("claim t-2 --agent aria");
+    clone.ok("start t-1 --agent scout");
+    clone.ok("progress t-1 --pct 50 --agent scout");
+    clone.ok(&format!("complete t-1 --agent scout {HAND_IN}"));
+    (room, clone, base)
+}
+
+/// Returns one key of each receipt, oldest first.
+#[track_caller]
+fn column(answer: &Value, key: &str) -> Vec<String> {
+    let mut receipts = answer["receipts"].as_array().unwrap_or_else(|| panic!("no receipts in {answer}")).clone();
+    let at = |receipt: &Value| receipt["at"].to_string();
+    if receipts.len() > 1 && at(&receipts[0]) > at(&receipts[receipts.len() - 1]) {
+        receipts.reverse();
+    }
+    receipts
+        .iter()
+        .map(|receipt| receipt[key].as_str().unwrap_or_else(|| panic!("no {key} in {receipt}")).to_owned())
+        .collect()
+}
+
+#[test]
+fn the_log_of_a_task_is_its_receipts() {
+    let (room, clone, base) = busy();
+    let log = clone.ok("log t-1");
+    assert_eq!(column(&log, "verb"), ["claim", "start", "progress", "complete"]);
+    let commits: Vec<_> =
+        room.commits_since(&base).into_iter().filter(|commit| commit.trailer("Squad-Task") == "t-1").collect();
+    assert_eq!(column(&log, "commit"), commits.iter().map(|commit| commit.oid.clone()).collect::<Vec<_>>());
+    assert_eq!(
+        column(&log, "op"),
+        commits.iter().map(|commit| commit.trailer("Squad-Op").to_owned()).collect::<Vec<_>>()
+    );
+    assert!(column(&log, "actor").iter().all(|actor| actor == "scout"));
+    let claim = log["receipts"].as_array().unwrap().iter().find(|receipt| receipt["verb"] == "claim").unwrap();
+    assert_eq!((&claim["from"], &claim["to"], &claim["epoch"]), (&json!("backlog"), &json!("in-progress"), &json!(1)));
+}
+
+#[test]
+fn the_log_of_an_agent_is_what_it_did() {
+    let (_room, clone, _base) = busy();
+    assert_eq!(column(&clone.ok("log --agent aria"), "task"), ["t-2"]);
+    assert_eq!(column(&clone.ok("log --all -n 2"), "verb"), ["progress", "complete"]);
+}
+
+#[test]
+fn only_failed_attempts_are_in_the_log_of_failures() {
+    let (_room, clone, _base) = busy();
+    clone.ok("fail t-2 --agent aria --error 'out of oil' --cause unknown");
+    assert_eq!(column(&clone.ok("log --failed"), "verb"), ["fail"]);
+}
+
+#[test]
+fn activity_comes_from_the_history_and_from_no_file() {
+    let (room, clone, base) = busy();
+    let activity = clone.ok("activity --limit 50");
+    let commits: Vec<_> = room.commits_since(&base).into_iter().map(|commit| commit.oid).collect();
+    let listed = column(&activity, "commit");
+    assert!(listed.ends_with(&commits), "{activity}");
+    assert_eq!(clone.ok("activity --limit 3")["receipts"].as_array().map(Vec::len), Some(3));
+    let files = room.git("ls-tree -r --name-only main squad");
+    assert!(files.lines().all(|path| path == "squad/squad.json" || path.starts_with("squad/tasks/")), "{files}");
+}
+
+#[test]
+fn every_change_of_state_has_its_receipt() {
+    let (room, clone, base) = busy();
+    for id in ["t-1", "t-2"] {
+        let changes = room.git(&format!("log --format=%H {base}..main -- squad/tasks/json/{id}.json")).lines().count();
+        assert_eq!(clone.ok(&format!("log {id}"))["receipts"].as_array().map(Vec::len), Some(changes), "{id}");
+    }
+}
+
+#[test]
+fn stats_count_what_the_history_says() {
+    let (_room, clone, _base) = busy();
+    clone.ok("fail t-2 --agent aria --error 'out of oil' --cause unknown");
+    let stats = clone.ok("stats --since 1d");
+    assert_eq!(stats["counts"]["completed"], 1, "{stats}");
+    assert_eq!(stats["counts"]["backlog"], 2, "{stats}");
+    let total: u64 = stats["counts"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(total, 3, "as many as there are files: {stats}");
+    for key in ["throughput", "leadTime", "cycleTime", "successRate", "retries", "disconnects"] {
+        assert!(stats.get(key).is_some(), "no {key} in {stats}");
+    }
+    assert_eq!(stats["retries"], 1, "{stats}");
+}
+
+#[test]
+fn status_says_where_the_board_is_and_what_is_on_it() {
+    let (room, clone, _base) = busy();
+    let status = clone.ok("status");
+    assert_eq!(status["board"]["branch"], "main", "{status}");
+    assert_eq!(status["head"], room.head());
+    assert_eq!(status["ahead"], 0);
+    assert_eq!(status["provisional"], json!([]));
+    assert_eq!(status["degraded"], false);
+    assert_eq!((&status["counts"]["completed"], &status["counts"]["in-progress"]), (&json!(1), &json!(1)));
+}
+
+#[test]
+fn sync_brings_what_others_have_done() {
+    let (room, clone, _base) = busy();
+    let other = room.clone_as("hex");
+    other.ok("comment t-3 hello --agent hex");
+    let answer = clone.ok("sync");
+    assert_eq!(answer["head"], room.head());
+    assert_eq!((&answer["published"], &answer["lost"], &answer["provisional"]), (&json!([]), &json!([]), &json!([])));
+    assert!(clone.read("squad/tasks/json/t-3.json").contains("hello"), "the worktree follows");
+    assert_eq!(clone.status(), "");
+}
+
+#[test]
+fn check_passes_a_board_that_squad_wrote() {
+    let (_room, clone, _base) = busy();
+    let answer = clone.ok("check");
+    assert_eq!(errors(&answer).len(), 0, "{answer}");
+    assert!(answer["checked"].as_u64().is_some_and(|n| n >= 3), "{answer}");
+}
+
+#[test]
+fn check_judges_a_commit_of_the_past() {
+    let (room, clone, base) = busy();
+    room.put(&[("squad/tasks/json/t-9.json", Some("{}\n"))]);
+    clone.ok("sync");
+    clone.json("check").exits(4);
+    clone.ok(&format!("check --at {base}"));
+    clone.json("check --at no-such-rev").exits(3);
+}
+
+#[test]
+fn check_judges_what_is_staged_and_not_what_lies_around() {
+    let (_room, clone, _base) = busy();
+    let good = clone.read("squad/tasks/json/t-3.json");
+    clone.write("squad/tasks/json/t-3.json", "{ broken");
+    clone.ok("check --staged");
+    clone.git("add squad");
+    let ran = clone.json("check --staged").exits(4);
+    assert!(violations(&ran.json()).iter().any(|v| v["file"] == "squad/tasks/json/t-3.json"), "{ran}");
+    clone.write("squad/tasks/json/t-3.json", good);
+    clone.json("check --staged").exits(4);
+    clone.git("add squad");
+    clone.ok("check --staged");
+}
+
+#[test]
+fn check_judges_a_folder() {
+    let (_room, clone, _base) = busy();
+    clone.ok("check .");
+    clone.write("squad/tasks/json/t-3.json", "{ broken");
+    let ran = clone.json("check .").exits(4);
+    assert!(ran.stdout.contains("t-3.json"), "{ran}");
+}
+
+#[test]
+fn check_names_the_commit_that_brought_the_damage() {
+    let (room, clone, _base) = busy();
+    room.put(&[("squad/tasks/json/t-9.json", Some("{}\n"))]);
+    let culprit = room.head();
+    room.put(&[("src/main.txt", Some("two\n"))]);
+    let ran = clone.json("check").exits(4);
+    assert!(ran.stdout.contains(&culprit[..7]), "{ran}");
+}
+
+#[test]
+fn a_status_changed_by_hand_is_an_illegal_edge_in_review() {
+    let (room, clone, _base) = busy();
+    let before = room.head();
+    let mut task = room.task("t-3");
+    task["status"] = json!("completed");
+    room.put_tasks(&[task]);
+    clone.git("fetch --quiet origin");
+    let ran = clone.json(&format!("review {before}..origin/main")).exits(4);
+    let answer = ran.json();
+    let found = violations(&answer);
+    assert!(found.iter().any(|v| v["file"] == "squad/tasks/json/t-3.json"), "{ran}");
+    let verdict = [&answer["verdict"], &answer["error"]["verdict"]].into_iter().find_map(Value::as_str);
+    assert_eq!(verdict, Some("fail"), "{ran}");
+}
+
+#[test]
+fn review_passes_what_the_verbs_did() {
+    let (room, clone, base) = busy();
+    let answer = clone.ok(&format!("review {base}..{}", room.head()));
+    assert_eq!(answer["verdict"], "pass", "{answer}");
+    assert!(answer["changes"].as_array().unwrap().iter().any(|change| change["task"] == "t-1"), "{answer}");
+}
+
+#[test]
+fn audit_proves_the_history_and_finds_what_was_done_past_it() {
+    let (room, clone, base) = busy();
+    let answer = clone.ok(&format!("audit --since {base}"));
+    assert_eq!(answer["operations"], 5, "{answer}");
+    assert_eq!(errors(&answer).len(), 0, "{answer}");
+    let mut task = room.task("t-2");
+    task["claim"]["agent"] = json!("vault");
+    room.put_tasks(&[task]);
+    let culprit = room.head();
+    let ran = clone.json(&format!("audit --since {base}")).exits(4);
+    assert!(ran.stdout.contains(&culprit[..7]), "{ran}");
+}
+
+#[test]
+fn schema_prints_each_schema_and_the_board_holds_to_it() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({"updatedAt": hours_ago(2)}))]);
+    let clone = room.clone_as("olga");
+    for name in ["task", "board"] {
+        let printed: Value = serde_json::from_str(&clone.squad(&format!("schema {name}")).ok().stdout).unwrap();
+        assert!(printed["$schema"].as_str().is_some_and(|s| s.contains("json-schema.org")), "{name}");
+    }
+    let text = clone.squad("schema").ok().stdout;
+    assert!(text.contains("task") && text.contains("board"), "{text}");
+    clone.json("schema nothing").exits(3);
+
+    let schema: Value = serde_json::from_str(&clone.squad("schema task").ok().stdout).unwrap();
+    clone.ok("claim t-1 --agent scout");
+    let mut schemas = boon::Schemas::new();
+    let mut compiler = boon::Compiler::new();
+    compiler.add_resource("task.json", schema).unwrap();
+    let compiled = compiler.compile("task.json", &mut schemas).unwrap();
+    schemas.validate(&room.task("t-1"), compiled).expect("a second implementation agrees");
+}
+
+#[test]
+fn quiet_leaves_nothing_but_the_answer() {
+    let (_room, clone, _base) = busy();
+    let ran = clone.json("scan --agent scout --quiet").0;
+    assert_eq!(ran.stderr, "", "{ran}");
+    assert_eq!(ran.json()["v"], 1);
+}
+
+#[test]
+fn version_and_help_need_no_board() {
+    let room = Room::empty();
+    let home = room.at("home");
+    assert_eq!(home.squad("--version").ok().stdout, format!("squad {}\n", env!("CARGO_PKG_VERSION")));
+    let help = home.squad("--help").ok().stdout;
+    for verb in ["init", "scan", "claim", "complete", "progress", "run", "check", "audit"] {
+        assert!(help.lines().any(|line| line.split_whitespace().any(|word| word == verb)), "{verb} is not in the help");
+    }
+}
