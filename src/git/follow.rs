@@ -82,8 +82,8 @@ pub fn follow(
 
     // The remote-tracking ref follows in any case: git itself would move it on the next fetch.
     let tracking = remote.name().and_then(|name| tracking_ref(settings, name, branch));
-    if why.is_some() && tracking.is_none() {
-        return Ok(Follow::Left { why: why.expect("just seen") });
+    if let (Some(why), None) = (&why, &tracking) {
+        return Ok(Follow::Left { why: why.clone() });
     }
     let scratch = scratch_ref(LANDING);
     let source = match tip_named(store, head)? {
@@ -154,3 +154,7 @@ fn mapped(from: &str, to: &str, name: &str) -> Option<String> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "follow_tests.rs"]
+mod tests;

@@ -13,6 +13,8 @@ pub mod remote;
 pub mod staged;
 pub mod store;
 pub mod subprocess;
+#[cfg(test)]
+mod testkit;
 mod users;
 
 pub use error::GitError;

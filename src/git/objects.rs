@@ -722,3 +722,7 @@ fn relax_library() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| git2::opts::strict_hash_verification(false));
 }
+
+#[cfg(test)]
+#[path = "objects_tests.rs"]
+mod tests;

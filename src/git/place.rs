@@ -390,3 +390,7 @@ pub fn branch_tip(place: &Place, git: &Git, branch: &str) -> Result<Option<Oid>,
     }
     String::from_utf8_lossy(&finished.stdout).trim().parse().map(Some)
 }
+
+#[cfg(test)]
+#[path = "place_tests.rs"]
+mod tests;

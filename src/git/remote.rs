@@ -234,11 +234,14 @@ impl Remote {
     /// [`FetchFault`]; nothing of the store has changed then, but for objects that nobody refers to.
     pub fn fetch(&self, store: &Store, branch: &str, limit: Duration) -> Result<Fetched, FetchFault> {
         let before = store.tip()?;
-        let depth: &[&str] = if before.is_none() { &["--depth=1"] } else { &[] };
-        match self.fetch_branch(store, branch, depth, limit)? {
-            Some(head) => Ok(Fetched::Head { head, before }),
-            None => Ok(Fetched::NoBranch),
+        if before.is_some() {
+            return self.fetch_branch(store, branch, before, &[], limit);
         }
+        self.gated(store, limit, |left| {
+            // Whoever had the gate before may have brought the boundary already.
+            let depth: &[&str] = if store.is_shallow() { &[] } else { &["--depth=1"] };
+            self.fetch_branch(store, branch, before, depth, left)
+        })
     }
 
     /// Fetches `by` more commits of the history that a shallow store lacks; all of it where `by` is nothing.
@@ -248,20 +251,33 @@ impl Remote {
     pub fn deepen(&self, store: &Store, branch: &str, by: Option<u32>, limit: Duration) -> Result<Fetched, FetchFault> {
         let before = store.tip()?;
         let option = by.map_or_else(|| "--unshallow".to_owned(), |by| format!("--deepen={by}"));
-        let options: &[&str] = if store.is_shallow() { &[&option] } else { &[] };
-        match self.fetch_branch(store, branch, options, limit)? {
-            Some(head) => Ok(Fetched::Head { head, before }),
-            None => Ok(Fetched::NoBranch),
-        }
+        self.gated(store, limit, |left| {
+            let options: &[&str] = if store.is_shallow() { &[&option] } else { &[] };
+            self.fetch_branch(store, branch, before, options, left)
+        })
+    }
+
+    fn gated(
+        &self,
+        store: &Store,
+        limit: Duration,
+        fetch: impl FnOnce(Duration) -> Result<Fetched, FetchFault>,
+    ) -> Result<Fetched, FetchFault> {
+        let deadline = Instant::now() + limit;
+        let gate = store.depth_gate(deadline)?.ok_or(FetchFault::TimedOut { limit })?;
+        let fetched = fetch(deadline.saturating_duration_since(Instant::now()));
+        drop(gate);
+        fetched
     }
 
     fn fetch_branch(
         &self,
         store: &Store,
         branch: &str,
+        before: Option<Oid>,
         options: &[&str],
         limit: Duration,
-    ) -> Result<Option<Oid>, FetchFault> {
+    ) -> Result<Fetched, FetchFault> {
         if !is_branch_name(branch) {
             return Err(GitError::BadName { what: "branch name", text: branch.to_owned() }.into());
         }
@@ -271,12 +287,12 @@ impl Remote {
         let options = [options, &["--no-prune"]].concat();
         let fetched = self.settled_fetch(store, &[format!("+{theirs}:{incoming}")], &options, Some(&theirs), limit)?;
         if !fetched {
-            return Ok(None);
+            return Ok(Fetched::NoBranch);
         }
         let head =
             store.ref_get(&incoming)?.ok_or(FetchFault::Failed { reason: "the branch did not arrive".to_owned() })?;
         store.ref_delete(&incoming, Expected::Any)?;
-        Ok(Some(head))
+        Ok(Fetched::Head { head, before })
     }
 
     /// Makes the store's refs below `ours` equal to the remote's below `theirs`; both prefixes end in a slash.
@@ -551,3 +567,7 @@ fn sync_ref_dir(common_dir: &Path, name: &str) {
 pub(super) fn tip_named(store: &Store, head: Oid) -> Result<Option<&'static str>, GitError> {
     Ok((store.tip()? == Some(head)).then_some(TIP))
 }
+
+#[cfg(test)]
+#[path = "remote_tests.rs"]
+mod tests;

@@ -495,3 +495,7 @@ fn end_group(child: &mut Child, _events: &mpsc::Receiver<Event>) {
     let _ = child.kill();
     let _ = GRACE;
 }
+
+#[cfg(test)]
+#[path = "subprocess_tests.rs"]
+mod tests;
