@@ -77,7 +77,7 @@ pub struct Identity {
     pub name: String,
     /// E-mail address.
     pub email: String,
-    /// Unix time in milliseconds; git keeps the seconds.
+    /// Unix time in milliseconds; git keeps the seconds, and none before 1970.
     pub at_ms: i64,
 }
 
@@ -243,6 +243,10 @@ impl Objects {
     /// # Errors
     /// [`GitError::Missing`] where a folder on the way is not here.
     pub fn lookup(&self, tree: Oid, path: &str) -> Result<Option<Entry>, GitError> {
+        // No tree has such a name, and libgit2's C strings cannot carry it.
+        if path.contains('\0') {
+            return Ok(None);
+        }
         let mut here = tree;
         let mut parts = path.split('/').peekable();
         while let Some(part) = parts.next() {
@@ -300,10 +304,10 @@ impl Objects {
         let mut sorted = BTreeMap::new();
         for (path, blob) in changes {
             let parts: Vec<&str> = path.split('/').collect();
-            if parts
-                .iter()
-                .any(|part| part.is_empty() || matches!(*part, "." | "..") || part.eq_ignore_ascii_case(".git"))
-            {
+            let refused = |part: &&str| {
+                matches!(*part, "" | "." | "..") || part.eq_ignore_ascii_case(".git") || part.contains('\0')
+            };
+            if parts.iter().any(refused) {
                 return Err(GitError::BadName { what: "path in a tree", text: path.clone() });
             }
             sorted.insert(parts, *blob);
@@ -708,7 +712,7 @@ fn signature(who: &Identity) -> Result<git2::Signature<'static>, GitError> {
             text
         }
     };
-    let time = git2::Time::new(who.at_ms.div_euclid(1000), 0);
+    let time = git2::Time::new(who.at_ms.max(0) / 1000, 0);
     git2::Signature::new(&clean(&who.name, "unknown"), &clean(&who.email, "unknown"), &time)
         .map_err(GitError::library("name who made a commit"))
 }

@@ -377,6 +377,10 @@ fn create(home: &Path, path: &Path) -> Result<(), GitError> {
     }
     replace_file(&aside.path().join("config"), CONFIG.as_bytes())?;
     replace_file(&aside.path().join("config.libgit2"), LIBRARY_CONFIG.as_bytes())?;
+    // libgit2 has opened it to everybody.
+    #[cfg(unix)]
+    fs::set_permissions(aside.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .map_err(GitError::io("close to others", aside.path()))?;
     match fs::rename(aside.path(), path) {
         Ok(()) => {
             // Nothing is left to clean up under the old name.
