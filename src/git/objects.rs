@@ -537,6 +537,53 @@ impl Objects {
         Ok(changes)
     }
 
+    /// Returns a pack of everything that `head` reaches and `base` does not.
+    ///
+    /// # Errors
+    /// [`GitError::Missing`] where history has a hole.
+    pub(super) fn pack(&self, head: Oid, base: Oid) -> Result<Vec<u8>, GitError> {
+        let fail = || GitError::library("pack objects");
+        let mut builder = self.repo.packbuilder().map_err(fail())?;
+        builder.set_threads(1);
+        let mut packed = HashSet::new();
+        for commit in self.walk(head, Some(base))? {
+            packed.insert(commit.oid);
+            let parent = effective_parents(&commit).first().map(|parent| self.read_commit(*parent)).transpose()?;
+            self.new_objects(parent.map(|parent| parent.tree), commit.tree, &mut packed)?;
+        }
+        for oid in packed {
+            builder.insert_object(oid.raw(), None).map_err(fail())?;
+        }
+        let mut pack = git2::Buf::new();
+        builder.write_buf(&mut pack).map_err(fail())?;
+        Ok(pack.to_vec())
+    }
+
+    /// Collects the trees and blobs of `new` that `old` does not have at the same place.
+    fn new_objects(&self, old: Option<Oid>, new: Oid, found: &mut HashSet<Oid>) -> Result<(), GitError> {
+        if old == Some(new) || !found.insert(new) {
+            return Ok(());
+        }
+        let old = old.map(|oid| self.tree(oid)).transpose()?;
+        for entry in self.tree(new)?.iter() {
+            let before = old.as_ref().and_then(|old| old.get_name_bytes(entry.name_bytes()));
+            if before.as_ref().is_some_and(|before| before.id() == entry.id()) {
+                continue;
+            }
+            match entry.kind() {
+                Some(ObjectType::Tree) => {
+                    let before = before.filter(|before| before.kind() == Some(ObjectType::Tree));
+                    self.new_objects(before.map(|before| before.id().into()), entry.id().into(), found)?;
+                }
+                Some(ObjectType::Blob) => {
+                    found.insert(entry.id().into());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn diff_below(
         &self,
         old: Option<Oid>,

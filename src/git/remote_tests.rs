@@ -1,5 +1,6 @@
 use std::sync::Barrier;
 
+use super::super::store::TIP;
 use super::super::testkit::{Kit, LIMIT, child};
 use super::*;
 

@@ -129,7 +129,7 @@ impl Git {
         for (key, value) in &self.env {
             command.env(key, value);
         }
-        Invocation { git: self, what, command, named: false, limit: LOCAL_LIMIT, on_start: None }
+        Invocation { git: self, what, command, named: false, limit: LOCAL_LIMIT, input: None, on_start: None }
     }
 }
 
@@ -150,6 +150,7 @@ pub struct Invocation<'a> {
     command: Command,
     named: bool,
     limit: Duration,
+    input: Option<Vec<u8>>,
     on_start: Option<Box<dyn FnOnce(u32) + 'a>>,
 }
 
@@ -228,6 +229,14 @@ impl<'a> Invocation<'a> {
         self
     }
 
+    /// Feeds these bytes to its standard input, which is empty without.
+    #[must_use]
+    pub fn input(mut self, bytes: Vec<u8>) -> Self {
+        self.command.stdin(Stdio::piped());
+        self.input = Some(bytes);
+        self
+    }
+
     /// Is told the id of the child, which is also the id of its process group, as soon as it runs.
     #[must_use]
     pub fn on_start(mut self, told: impl FnOnce(u32) + 'a) -> Self {
@@ -243,7 +252,12 @@ impl<'a> Invocation<'a> {
         let not_started =
             |source| GitError::NotStarted { program: self.git.program.to_string_lossy().into_owned(), source };
         own_group(&mut self.command);
-        let child = self.command.spawn().map_err(not_started)?;
+        let mut child = self.command.spawn().map_err(not_started)?;
+        if let (Some(bytes), Some(mut stdin)) = (self.input.take(), child.stdin.take()) {
+            // A thread of its own, which a child that stops reading cannot make us wait for. A child that ends early
+            // says why by itself.
+            thread::spawn(move || drop(io::Write::write_all(&mut stdin, &bytes)));
+        }
         if let Some(told) = self.on_start.take() {
             told(child.id());
         }
