@@ -166,6 +166,6 @@ fn mapped(from: &str, to: &str, name: &str) -> Option<String> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 #[path = "follow_tests.rs"]
 mod tests;

@@ -184,6 +184,19 @@ fn the_linked_worktree_that_has_the_branch_follows() {
 }
 
 #[test]
+fn a_worktree_of_a_bare_clone_follows() {
+    let kit = Kit::new();
+    let bare = cloned(&kit, &["--bare"]);
+    kit.run(&bare, &["config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"]);
+    kit.run(&bare, &["worktree", "add", "-q", "../tree", "main"]);
+    let tree = kit.path("tree");
+    let head = landed(&kit, &tree, TASK, "claimed\n");
+    assert_eq!(followed(&kit, &tree, head), Follow::Followed);
+    assert_eq!(kit.place(&tree).common_dir, bare);
+    assert_eq!((kit.rev(&tree, "HEAD"), status(&kit, &tree)), (head, "## main".to_owned()));
+}
+
+#[test]
 fn partial_shallow_reftable_and_single_branch_clones_follow_and_stay_what_they_are() {
     for (name, options) in [
         ("partial", &["--filter=blob:none"][..]),

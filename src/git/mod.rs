@@ -13,7 +13,7 @@ pub mod remote;
 pub mod staged;
 pub mod store;
 pub mod subprocess;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod testkit;
 mod users;
 

@@ -774,6 +774,6 @@ fn relax_library() {
     ONCE.call_once(|| git2::opts::strict_hash_verification(false));
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 #[path = "objects_tests.rs"]
 mod tests;

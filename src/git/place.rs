@@ -386,18 +386,14 @@ pub fn ref_value(place: &Place, git: &Git, name: &str) -> Result<Option<Oid>, Gi
             Err(error) => Err(GitError::library("read a branch")(error)),
         };
     }
-    let finished = git
-        .command("rev-parse")
-        .git_dir(&place.common_dir)
-        .verb()
-        .args(["--verify", "--quiet", "--end-of-options", name])
-        .run()?;
+    let finished =
+        git.command("rev-parse").git_dir(&place.common_dir).verb().args(["--verify", "--quiet", name]).run()?;
     if !finished.success() {
         return Ok(None);
     }
     String::from_utf8_lossy(&finished.stdout).trim().parse().map(Some)
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 #[path = "place_tests.rs"]
 mod tests;

@@ -542,6 +542,6 @@ fn sync_ref_dir(common_dir: &Path, name: &str) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 #[path = "remote_tests.rs"]
 mod tests;

@@ -512,6 +512,26 @@ fn without_a_remote_a_board_in_a_linked_worktree_or_under_rebase_is_treated_with
     assert_eq!(kit.rev(&dir, "main"), new);
 }
 
+#[test]
+fn without_a_remote_a_busy_index_is_waited_for_and_a_stale_lock_is_named() {
+    let kit = Kit::new();
+    let dir = seeded(&kit);
+    let (store, remote, base) = alone(&kit, &dir);
+    let lock = dir.join(".git/index.lock");
+    fs::write(&lock, "").unwrap();
+    let new = child(&store, Some(base), "squad/t", "x");
+    let outcome = remote.push(&store, "main", new, Expected::Exactly(base), LIMIT).unwrap();
+    assert!(matches!(&outcome, PushOutcome::Blocked { reason, .. } if reason.contains("index.lock")), "{outcome:?}");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(200));
+            fs::remove_file(&lock).unwrap();
+        });
+        let outcome = remote.push(&store, "main", new, Expected::Exactly(base), LIMIT).unwrap();
+        assert_eq!(outcome, PushOutcome::Landed);
+    });
+}
+
 /// Security row 7: every setting that runs something is a tripwire; none may fire.
 #[test]
 fn no_hook_filter_monitor_or_alias_of_the_user_runs_on_reading_pushing_or_landing() {

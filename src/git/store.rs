@@ -288,6 +288,24 @@ impl Store {
         git.command("gc").git_dir(&self.path).verb().args(["--quiet", "--prune=2.weeks.ago"]).output().map(drop)
     }
 
+    /// Removes the scratch refs of processes that died between making and removing them, and returns their names.
+    ///
+    /// # Errors
+    /// [`GitError::Library`] where refs cannot be listed.
+    pub fn sweep_scratch_refs(&self) -> Result<Vec<String>, GitError> {
+        let mut swept = Vec::new();
+        for prefix in [INCOMING, LANDING] {
+            for (name, value) in self.refs_below(&format!("{prefix}/"))? {
+                let owner = name[prefix.len() + 1..].split('-').next().and_then(|pid| pid.parse().ok());
+                if owner.is_none_or(|pid| !may_live(pid)) {
+                    self.ref_delete(&name, Expected::Exactly(value))?;
+                    swept.push(name);
+                }
+            }
+        }
+        Ok(swept)
+    }
+
     /// Removes lock files that are older than `age`, and returns them. The caller holds the publish lock, has ended
     /// any git of its own, and knows that no git of ours runs for that long.
     ///
@@ -323,6 +341,18 @@ impl Store {
 pub(super) fn scratch_ref(prefix: &str) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("{prefix}/{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Tells whether a process may have this id: one that was given to a stranger only keeps its ref for longer.
+#[cfg(unix)]
+fn may_live(pid: i32) -> bool {
+    let pid = rustix::process::Pid::from_raw(pid);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(not(unix))]
+fn may_live(_pid: i32) -> bool {
+    true
 }
 
 fn is_older(path: &Path, age: Duration) -> bool {
@@ -434,6 +464,6 @@ fn sync_dir(path: &Path) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 #[path = "store_tests.rs"]
 mod tests;

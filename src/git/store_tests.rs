@@ -195,3 +195,18 @@ fn only_stale_lock_files_are_swept() {
     store.maintain(&kit.git).unwrap();
     assert!(store.tip().unwrap().is_some());
 }
+
+#[test]
+fn scratch_refs_of_the_dead_are_swept_and_those_of_the_living_stay() {
+    let kit = Kit::new();
+    let store = kit.store(&kit.repo("repo"));
+    let oid = child(&store, None, "x", "x");
+    let mut dead = std::process::Command::new("true").spawn().unwrap();
+    dead.wait().unwrap();
+    let (gone, mine) = (format!("{INCOMING}/{}-0", dead.id()), scratch_ref(LANDING));
+    for name in [&gone, &mine] {
+        store.ref_set(name, oid, Expected::Absent).unwrap();
+    }
+    assert_eq!(store.sweep_scratch_refs().unwrap(), [gone]);
+    assert_eq!(store.refs_below("refs/squad/").unwrap(), [(mine, oid)]);
+}

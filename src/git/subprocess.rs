@@ -327,9 +327,9 @@ impl Finished {
 }
 
 /// Returns git's words as one line that a terminal shows as they are: control, bidirectional and invisible characters
-/// are spelled out, line ends become `; `, and the length is capped.
+/// are spelled out, line ends become `; `, credentials in addresses are left out, and the length is capped.
 pub fn sanitise(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
+    let text = without_credentials(&String::from_utf8_lossy(bytes));
     let lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
     let mut out = String::new();
     for (n, line) in lines.enumerate() {
@@ -343,6 +343,19 @@ pub fn sanitise(bytes: &[u8]) -> String {
             }
             if is_unsafe(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
         }
+    }
+    out
+}
+
+/// Leaves out the `user:password@` of addresses; git itself does so in most of its messages only.
+fn without_credentials(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str("://");
+        let host_ends = part.find(|c: char| c.is_whitespace() || "/'\"`".contains(c)).unwrap_or(part.len());
+        let user_ends = part[..host_ends].rfind('@').map_or(0, |at| at + 1);
+        out.push_str(&part[user_ends..]);
     }
     out
 }
@@ -510,6 +523,6 @@ fn end_group(child: &mut Child, _events: &mpsc::Receiver<Event>) {
     let _ = GRACE;
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 #[path = "subprocess_tests.rs"]
 mod tests;

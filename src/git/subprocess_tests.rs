@@ -132,3 +132,25 @@ fn a_servers_words_cannot_steer_the_terminal() {
     assert!(sanitise(&[b'x'; 100_000]).len() < 2_100);
     assert_eq!(sanitise(b"a\xffb"), "a\u{fffd}b");
 }
+
+#[test]
+fn passwords_in_addresses_are_not_repeated() {
+    for (said, shown) in [
+        ("fatal: unable to access 'https://me:secret@host/x': no", "fatal: unable to access 'https://host/x': no"),
+        ("https://token@host and ssh://git@other/x@y", "https://host and ssh://other/x@y"),
+        ("see https://host/a@b", "see https://host/a@b"),
+        ("mail me@host", "mail me@host"),
+    ] {
+        assert_eq!(sanitise(said.as_bytes()), shown);
+    }
+}
+
+#[test]
+fn input_reaches_the_child_and_a_child_that_ignores_it_is_no_fault() {
+    let kit = Kit::new();
+    let git = stand_in(&kit, "wc -c");
+    let finished = git.command("x").verb().input(vec![b'x'; 1_000_000]).run().unwrap();
+    assert_eq!(String::from_utf8(finished.stdout).unwrap().trim(), "1000000");
+    let git = stand_in(&kit, "exec sleep 0");
+    assert!(git.command("x").verb().input(vec![b'x'; 1_000_000]).run().unwrap().success());
+}

@@ -3,10 +3,16 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::place::{Place, Settings};
 use super::subprocess::{Finished, Git, Invocation};
 use super::{Expected, GitError, Oid};
+
+/// Pauses while another process holds the user's index: together about one and a half seconds.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_PAUSE: Duration = Duration::from_millis(800);
 
 /// How to run git in the user's repository.
 #[derive(Debug, Clone)]
@@ -89,13 +95,23 @@ impl Users {
     /// Lets a worktree, and the branch that is checked out there, follow to a commit that descends from it. Fails
     /// without a change where that would overwrite anything of the user's.
     pub fn fast_forward(&self, worktree: &Path, no_hooks: &Path, to: Oid) -> Result<Finished, GitError> {
-        self.in_worktree("merge", worktree, no_hooks)
-            .config("merge.verifySignatures", "false")
-            .verb()
-            // An ignored file in the way is still somebody's file.
-            .args(["--ff-only", "--quiet", "--no-stat", "--no-autostash", "--no-overwrite-ignore"])
-            .arg(to.to_string())
-            .run()
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let finished = self
+                .in_worktree("merge", worktree, no_hooks)
+                .config("merge.verifySignatures", "false")
+                .verb()
+                // An ignored file in the way is still somebody's file.
+                .args(["--ff-only", "--quiet", "--no-stat", "--no-autostash", "--no-overwrite-ignore"])
+                .arg(to.to_string())
+                .run()?;
+            // git never waits for the index, and an agent may well run `git status` or `git commit` right now.
+            if finished.success() || pause > LAST_PAUSE || !finished.reason().contains("index.lock") {
+                return Ok(finished);
+            }
+            thread::sleep(pause);
+            pause *= 2;
+        }
     }
 
     /// Returns what is changed, staged or untracked at or below these paths of a worktree, as git's status lists it.
