@@ -229,6 +229,41 @@ fn eight_first_fetches_at_once_into_one_store_all_arrive() {
 }
 
 #[test]
+fn a_first_fetch_waits_while_another_changes_the_depth() {
+    let kit = Kit::new();
+    kit.remote();
+    let dir = kit.clone("clone", &[]);
+    let (store, remote) = (kit.store(&dir), kit.origin(&dir));
+    let lock = store.path().join("shallow.lock");
+    let gate = store.depth_gate(Instant::now()).unwrap().unwrap();
+    fs::write(&lock, "").unwrap();
+    let fault = remote.fetch(&store, "main", Duration::from_millis(100)).unwrap_err();
+    assert!(matches!(fault, FetchFault::TimedOut { .. }), "{fault:?}");
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            std::thread::sleep(Duration::from_secs(1));
+            fs::remove_file(&lock).unwrap();
+            drop(gate);
+        });
+        assert_eq!(head_of(remote.fetch(&store, "main", LIMIT).unwrap()), main_at(&kit));
+    });
+}
+
+#[test]
+fn a_remote_that_was_rewound_below_the_base_is_not_pushed_over() {
+    let kit = Kit::new();
+    let bare = kit.remote();
+    let (store, remote, base) = synced(&kit, &kit.clone("clone", &[]));
+    kit.run(&bare, &["update-ref", "refs/heads/main", "main~1"]);
+    let rewound = main_at(&kit);
+    // To git alone this would be an ordinary step forward.
+    let new = child(&store, Some(base), "squad/t", "x");
+    let outcome = remote.push(&store, "main", new, Expected::Exactly(base), LIMIT).unwrap();
+    assert!(matches!(outcome, PushOutcome::Rejected { by: RejectedBy::Lease, .. }), "{outcome:?}");
+    assert_eq!(main_at(&kit), rewound);
+}
+
+#[test]
 fn history_is_shallow_at_first_and_deepened_on_demand() {
     let kit = Kit::new();
     let bare = kit.remote();
@@ -555,6 +590,11 @@ fn no_hook_filter_monitor_or_alias_of_the_user_runs_on_reading_pushing_or_landin
             "fsmonitor-watchman",
         ] {
             kit.script(&dir.join(".git/hooks").join(hook), &format!("echo {hook} >> {}", canary.display()));
+        }
+        if !alone {
+            // Such a setting would reach the store along with the rest of the user's.
+            fs::rename(dir.join(".git/hooks"), kit.path("shared-hooks")).unwrap();
+            kit.run(&dir, &["config", "core.hooksPath", &kit.path("shared-hooks").display().to_string()]);
         }
         kit.write(&dir, ".git/info/attributes", "* filter=trip diff=trip merge=trip\n");
         for key in [
