@@ -3,8 +3,10 @@
 //! Knows nothing of tasks. Reading happens in process through libgit2; whatever crosses the network or writes into
 //! the user's own repository is the user's own `git`, so that credentials, proxies, formats and locks are theirs.
 
+pub mod diff;
 mod error;
 pub mod follow;
+pub mod history;
 pub mod objects;
 mod oid;
 pub mod place;
@@ -17,9 +19,10 @@ pub mod subprocess;
 mod testkit;
 mod users;
 
+pub use diff::{Change, ChangedPath};
 pub use error::GitError;
 pub use follow::{Follow, PathSet, follow};
-pub use objects::{Change, ChangedPath, CommitInfo, Entry, EntryKind, Identity, Objects, Signed};
+pub use objects::{CommitInfo, Entry, EntryKind, Identity, Objects, Signed};
 pub use oid::Oid;
 pub use place::{Head, Place, RefFormat, Settings, Worktree};
 pub use porcelain::{PushLine, parse_push};

@@ -1,5 +1,5 @@
 use super::super::testkit::{Kit, child, someone};
-use super::super::{Store, staged_entries};
+use super::super::{Change, Store, staged_entries};
 use super::*;
 
 fn listing(store: &Store, tree: Oid) -> Vec<String> {
