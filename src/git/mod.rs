@@ -42,6 +42,8 @@ pub fn is_branch_name(name: &str) -> bool {
 }
 
 /// Tells whether `name` may be the name of a configured remote, and cannot be read as an option or a path.
+///
+/// A name with `=` is refused although git takes it: `-c` could not override its settings.
 pub fn is_remote_name(name: &str) -> bool {
-    !name.starts_with('-') && git2::Reference::is_valid_name(&format!("refs/remotes/{name}/x"))
+    !name.starts_with('-') && !name.contains('=') && git2::Reference::is_valid_name(&format!("refs/remotes/{name}/x"))
 }

@@ -181,7 +181,7 @@ fn names_that_git_would_read_as_something_else_are_refused() {
     for bad in ["", "-x", "--upload-pack=x", "a b", "a..b", "a:b", "x.lock", "/x", "x/", "HEAD", "a\nb", "a~1", "*"] {
         assert!(!is_branch_name(bad), "{bad:?}");
     }
-    for bad in ["", "-x", "--upload-pack=x", "ext::sh -c x", "a:b", "../x", "/tmp/x", "https://host/x"] {
+    for bad in ["", "-x", "--upload-pack=x", "ext::sh -c x", "a:b", "../x", "/tmp/x", "https://host/x", "a=b"] {
         assert!(!is_remote_name(bad), "{bad:?}");
     }
 }
