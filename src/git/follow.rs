@@ -2,9 +2,9 @@
 //!
 //! Owns the conditions and the few commands. Anything in doubt leaves the checkout as it is, and says why.
 
-use super::place::{Settings, branch_tip, branch_under_repair};
-use super::remote::{Expected, Remote, tip_named};
-use super::store::{LANDING, Store, scratch_ref};
+use super::place::{Settings, branch_tip, branch_under_repair, ref_value};
+use super::remote::{Expected, Remote};
+use super::store::Store;
 use super::{GitError, Oid};
 
 /// A set of paths from the root of a tree: each is a file, or a folder with all below it.
@@ -81,21 +81,18 @@ pub fn follow(
     }
 
     // The remote-tracking ref follows in any case: git itself would move it on the next fetch.
-    let tracking = remote.name().and_then(|name| tracking_ref(settings, name, branch));
-    if why.is_some() && tracking.is_none() {
-        return Ok(Follow::Left { why: why.expect("just seen") });
-    }
-    let scratch = scratch_ref(LANDING);
-    let source = match tip_named(store, head)? {
-        Some(name) => name,
-        None => {
-            store.ref_set(&scratch, head, Expected::Any)?;
-            &scratch
+    let tracking = tracking(remote, settings, store, branch, head)?;
+    let known = local.filter(|_| why.is_none()).or(tracking.as_ref().map(|(_, old)| *old));
+    if let Some(known) = known {
+        let copied = users.unpack(&no_hooks, store.pack(head, known)?)?;
+        if !copied.success() {
+            return Ok(Follow::Left { why: format!("git could not store the new commits: {}", copied.reason()) });
         }
-    };
-    let copied = users.copy_from(store.path(), &no_hooks, source, tracking.as_deref());
-    store.ref_delete(&scratch, Expected::Any)?;
-    let copied = copied?;
+    }
+    if let Some((name, old)) = tracking {
+        // Somebody else's fetch may have been faster, which is as good.
+        let _ = users.move_ref(&no_hooks, &name, head, Expected::Exactly(old))?;
+    }
     if let Some(why) = why {
         return Ok(Follow::Left { why });
     }
@@ -103,9 +100,22 @@ pub fn follow(
     if merged.success() {
         return Ok(Follow::Followed);
     }
-    // The tracking ref alone may have been refused, so the copy's failure is only worth telling now.
-    let reason = if copied.success() { merged.reason() } else { copied.reason() };
-    Ok(Follow::Left { why: format!("git did not let it: {reason}") })
+    Ok(Follow::Left { why: format!("git did not let it: {}", merged.reason()) })
+}
+
+/// Returns the remote-tracking ref and its value, if it is to move forward to `head`.
+fn tracking(
+    remote: &Remote,
+    settings: &Settings,
+    store: &Store,
+    branch: &str,
+    head: Oid,
+) -> Result<Option<(String, Oid)>, GitError> {
+    let Some(name) = remote.name().and_then(|remote| tracking_ref(settings, remote, branch)) else { return Ok(None) };
+    let users = remote.users();
+    let Some(old) = ref_value(&users.place, &users.git, &name)? else { return Ok(None) };
+    let forward = old != head && store.contains(old) && store.is_ancestor(old, head)?;
+    Ok(forward.then_some((name, old)))
 }
 
 /// Returns why the history itself forbids it.
@@ -120,7 +130,8 @@ fn obstacle(
         return Ok(Some(format!("{branch} has no commit here yet")));
     };
     if !store.contains(local) || !store.is_ancestor(local, head)? {
-        return Ok(Some(format!("{branch} is at {}, which the board's history does not hold", local.short())));
+        let cut_off = if store.is_shallow() { " as far as it was fetched" } else { "" };
+        return Ok(Some(format!("{branch} is at {}, which the board's history{cut_off} does not hold", local.short())));
     }
     let (old, new) = (store.read_commit(local)?.tree, store.read_commit(head)?.tree);
     let foreign = store.diff_trees(Some(old), Some(new))?.into_iter().find(|change| !board.contains(&change.path));
@@ -154,3 +165,7 @@ fn mapped(from: &str, to: &str, name: &str) -> Option<String> {
         }
     }
 }
+
+#[cfg(all(test, unix))]
+#[path = "follow_tests.rs"]
+mod tests;

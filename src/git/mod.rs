@@ -3,8 +3,10 @@
 //! Knows nothing of tasks. Reading happens in process through libgit2; whatever crosses the network or writes into
 //! the user's own repository is the user's own `git`, so that credentials, proxies, formats and locks are theirs.
 
+pub mod diff;
 mod error;
 pub mod follow;
+pub mod history;
 pub mod objects;
 mod oid;
 pub mod place;
@@ -13,11 +15,14 @@ pub mod remote;
 pub mod staged;
 pub mod store;
 pub mod subprocess;
+#[cfg(all(test, unix))]
+mod testkit;
 mod users;
 
+pub use diff::{Change, ChangedPath};
 pub use error::GitError;
 pub use follow::{Follow, PathSet, follow};
-pub use objects::{Change, ChangedPath, CommitInfo, Entry, EntryKind, Identity, Objects, Signed};
+pub use objects::{CommitInfo, Entry, EntryKind, Identity, Objects, Signed};
 pub use oid::Oid;
 pub use place::{Head, Place, RefFormat, Settings, Worktree, branch_tip};
 pub use porcelain::{PushLine, parse_push};
@@ -37,6 +42,8 @@ pub fn is_branch_name(name: &str) -> bool {
 }
 
 /// Tells whether `name` may be the name of a configured remote, and cannot be read as an option or a path.
+///
+/// A name with `=` is refused although git takes it: `-c` could not override its settings.
 pub fn is_remote_name(name: &str) -> bool {
-    !name.starts_with('-') && git2::Reference::is_valid_name(&format!("refs/remotes/{name}/x"))
+    !name.starts_with('-') && !name.contains('=') && git2::Reference::is_valid_name(&format!("refs/remotes/{name}/x"))
 }

@@ -1,10 +1,9 @@
-//! Objects of one repository: blobs, trees, commits, and the walks over them.
+//! Objects of one repository: blobs, trees, commits.
 //!
-//! Owns reading and writing by object name. Knows no branch and no remote; a commit beyond the boundary of a shallow
-//! clone ends a walk instead of failing it.
+//! Owns reading and writing by object name. Knows no branch and no remote. Walks over commits are in `history`,
+//! differences of trees in `diff`.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -18,10 +17,7 @@ use super::{GitError, Oid};
 /// Mode of an ordinary file, the only one that squad writes.
 pub const MODE_FILE: u32 = 0o100_644;
 
-const MODE_TREE: u32 = 0o040_000;
-
-/// How far two machines' clocks may disagree before [`Objects::walk`] shows a commit that the hidden side also reaches.
-const CLOCK_SKEW_SECONDS: i64 = 86_400;
+pub(super) const MODE_TREE: u32 = 0o040_000;
 
 /// What an entry of a tree is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +73,7 @@ pub struct Identity {
     pub name: String,
     /// E-mail address.
     pub email: String,
-    /// Unix time in milliseconds; git keeps the seconds.
+    /// Unix time in milliseconds; git keeps the seconds, and none before 1970.
     pub at_ms: i64,
 }
 
@@ -109,30 +105,6 @@ pub struct CommitInfo {
     pub committer: Signed,
     /// The message, with what is not UTF-8 replaced.
     pub message: String,
-}
-
-/// What happened to a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// It is new.
-    Added,
-    /// Its content or mode is another.
-    Modified,
-    /// It is gone.
-    Deleted,
-}
-
-/// A path that differs between two trees. Renames are a deletion and an addition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangedPath {
-    /// The path from the root, with what is not UTF-8 replaced.
-    pub path: String,
-    /// What happened.
-    pub change: Change,
-    /// Mode and object before, where it was there.
-    pub old: Option<(u32, Oid)>,
-    /// Mode and object after, where it is there.
-    pub new: Option<(u32, Oid)>,
 }
 
 /// The objects of one repository.
@@ -243,6 +215,10 @@ impl Objects {
     /// # Errors
     /// [`GitError::Missing`] where a folder on the way is not here.
     pub fn lookup(&self, tree: Oid, path: &str) -> Result<Option<Entry>, GitError> {
+        // No tree has such a name, and libgit2's C strings cannot carry it.
+        if path.contains('\0') {
+            return Ok(None);
+        }
         let mut here = tree;
         let mut parts = path.split('/').peekable();
         while let Some(part) = parts.next() {
@@ -263,7 +239,7 @@ impl Objects {
         Ok(None)
     }
 
-    fn tree(&self, oid: Oid) -> Result<git2::Tree<'_>, GitError> {
+    pub(super) fn tree(&self, oid: Oid) -> Result<git2::Tree<'_>, GitError> {
         self.repo.find_tree(oid.raw()).map_err(|error| {
             let odb = self.repo.odb().and_then(|odb| odb.read_header(oid.raw()));
             match odb {
@@ -300,10 +276,10 @@ impl Objects {
         let mut sorted = BTreeMap::new();
         for (path, blob) in changes {
             let parts: Vec<&str> = path.split('/').collect();
-            if parts
-                .iter()
-                .any(|part| part.is_empty() || matches!(*part, "." | "..") || part.eq_ignore_ascii_case(".git"))
-            {
+            let refused = |part: &&str| {
+                matches!(*part, "" | "." | "..") || part.eq_ignore_ascii_case(".git") || part.contains('\0')
+            };
+            if parts.iter().any(refused) {
                 return Err(GitError::BadName { what: "path in a tree", text: path.clone() });
             }
             sorted.insert(parts, *blob);
@@ -393,7 +369,7 @@ impl Objects {
         self.commit_info(oid, &self.boundary())
     }
 
-    fn commit_info(&self, oid: Oid, boundary: &HashSet<Oid>) -> Result<CommitInfo, GitError> {
+    pub(super) fn commit_info(&self, oid: Oid, boundary: &HashSet<Oid>) -> Result<CommitInfo, GitError> {
         let commit = self.repo.find_commit(oid.raw()).map_err(|error| {
             let header = self.repo.odb().and_then(|odb| odb.read_header(oid.raw()));
             match header {
@@ -418,7 +394,7 @@ impl Objects {
     }
 
     /// Returns the commits at which a shallow clone ends. Read anew each time: a fetch by a child moves it.
-    fn boundary(&self) -> HashSet<Oid> {
+    pub(super) fn boundary(&self) -> HashSet<Oid> {
         let text = fs::read_to_string(&self.shallow_file).unwrap_or_default();
         text.lines().filter_map(|line| line.trim().parse().ok()).collect()
     }
@@ -427,262 +403,6 @@ impl Objects {
     pub fn is_shallow(&self) -> bool {
         fs::metadata(&self.shallow_file).is_ok_and(|file| file.len() > 0)
     }
-
-    /// Tells whether `descendant` reaches `ancestor` over any parents; a commit reaches itself.
-    ///
-    /// # Errors
-    /// [`GitError::Missing`] where history has a hole that no shallow boundary explains.
-    pub fn is_ancestor(&self, ancestor: Oid, descendant: Oid) -> Result<bool, GitError> {
-        let mut walk = self.recent(descendant)?;
-        // Newest first finds a linear history's ancestor at once; the whole history is read only to say no.
-        while let Some(commit) = walk.next().transpose()? {
-            if commit.oid == ancestor {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Returns the commits reachable from `head` one by one, newest first by commit time, reading no more than asked.
-    ///
-    /// # Errors
-    /// [`GitError::Missing`] when `head` is not here.
-    pub fn recent(&self, head: Oid) -> Result<Recent<'_>, GitError> {
-        let mut walk = Recent {
-            objects: self,
-            boundary: self.boundary(),
-            queue: BinaryHeap::new(),
-            waiting: HashMap::new(),
-            seen: HashSet::new(),
-            order: 0,
-            failed: None,
-        };
-        walk.push(head)?;
-        Ok(walk)
-    }
-
-    /// Returns the commits reachable from `head` but not from `hide`, over all parents: every commit before its
-    /// parents, newest first among equals.
-    ///
-    /// Never leaves one out. A hidden commit whose clock was off by more than a day may be among them.
-    ///
-    /// # Errors
-    /// [`GitError::Missing`] when `head` or `hide` is not here, or history has a hole.
-    pub fn walk(&self, head: Oid, hide: Option<Oid>) -> Result<Vec<CommitInfo>, GitError> {
-        let boundary = self.boundary();
-        let mut commits: HashMap<Oid, CommitInfo> = HashMap::new();
-        let mut hidden: HashSet<Oid> = HashSet::new();
-        let mut queue: BinaryHeap<(i64, Oid)> = BinaryHeap::new();
-        let mut wanted: BTreeSet<(i64, Oid)> = BTreeSet::new();
-        for (oid, is_hidden) in [(Some(head), false), (hide, true)] {
-            let Some(oid) = oid else { continue };
-            if is_hidden {
-                hidden.insert(oid);
-            }
-            let info = self.commit_info(oid, &boundary)?;
-            queue.push((info.committer.at_seconds, oid));
-            commits.insert(oid, info);
-        }
-        wanted.insert((commits[&head].committer.at_seconds, head));
-        let mut shown: HashSet<Oid> = HashSet::new();
-        let mut oldest = i64::MAX;
-        while let Some((at, oid)) = queue.pop() {
-            let is_hidden = hidden.contains(&oid);
-            wanted.remove(&(at, oid));
-            if is_hidden {
-                shown.remove(&oid);
-            } else {
-                shown.insert(oid);
-                oldest = oldest.min(at);
-            }
-            // Only hidden commits are left, and all are clearly older than anything that will be shown.
-            if is_hidden && wanted.is_empty() && at < oldest.saturating_sub(CLOCK_SKEW_SECONDS) {
-                break;
-            }
-            for parent in effective_parents(&commits[&oid]).to_vec() {
-                let newly_hidden = is_hidden && hidden.insert(parent);
-                let known = commits.contains_key(&parent);
-                if !known {
-                    let info = self.commit_info(parent, &boundary)?;
-                    commits.insert(parent, info);
-                }
-                let key = (commits[&parent].committer.at_seconds, parent);
-                if newly_hidden {
-                    wanted.remove(&key);
-                }
-                if !known && !is_hidden {
-                    wanted.insert(key);
-                }
-                if !known || newly_hidden {
-                    queue.push(key);
-                }
-            }
-        }
-        shown.retain(|oid| !hidden.contains(oid));
-        Ok(in_order(commits, &shown))
-    }
-
-    /// Returns the paths that differ between two trees, sorted; nothing stands for the empty tree.
-    ///
-    /// # Errors
-    /// [`GitError::Missing`] where a folder that differs is not here.
-    pub fn diff_trees(&self, old: Option<Oid>, new: Option<Oid>) -> Result<Vec<ChangedPath>, GitError> {
-        let mut changes = Vec::new();
-        self.diff_below(old, new, "", &mut changes)?;
-        changes.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(changes)
-    }
-
-    fn diff_below(
-        &self,
-        old: Option<Oid>,
-        new: Option<Oid>,
-        prefix: &str,
-        changes: &mut Vec<ChangedPath>,
-    ) -> Result<(), GitError> {
-        if old == new {
-            return Ok(());
-        }
-        let (old, new) = (old.map(|oid| self.tree(oid)).transpose()?, new.map(|oid| self.tree(oid)).transpose()?);
-        let (mut left, mut right) = (Side::of(old.as_ref()), Side::of(new.as_ref()));
-        loop {
-            // Both sides are in git's order, so equal entries meet; a folder and a file of one name do not.
-            let (before, after) = match (left.peek(), right.peek()) {
-                (None, None) => return Ok(()),
-                (before, None) => (before, None),
-                (None, after) => (None, after),
-                (Some(before), Some(after)) => match tree_order(&before, &after) {
-                    Ordering::Less => (Some(before), None),
-                    Ordering::Greater => (None, Some(after)),
-                    Ordering::Equal => (Some(before), Some(after)),
-                },
-            };
-            left.next += usize::from(before.is_some());
-            right.next += usize::from(after.is_some());
-            let Some(name) = before.as_ref().or(after.as_ref()).map(git2::TreeEntry::name_bytes) else { return Ok(()) };
-            let value = |entry: &git2::TreeEntry<'_>| (mode_of(entry.filemode_raw()), Oid::from(entry.id()));
-            let (from, to) = (before.as_ref().map(value), after.as_ref().map(value));
-            if from == to {
-                continue;
-            }
-            let path = format!("{prefix}{}", String::from_utf8_lossy(name));
-            if before.as_ref().or(after.as_ref()).is_some_and(is_folder) {
-                let oid = |value: Option<(u32, Oid)>| value.map(|(_, oid)| oid);
-                self.diff_below(oid(from), oid(to), &format!("{path}/"), changes)?;
-                continue;
-            }
-            let change = match (from.is_some(), to.is_some()) {
-                (false, _) => Change::Added,
-                (true, false) => Change::Deleted,
-                (true, true) => Change::Modified,
-            };
-            changes.push(ChangedPath { path, change, old: from, new: to });
-        }
-    }
-}
-
-/// A tree that is being stepped through.
-struct Side<'a> {
-    tree: Option<&'a git2::Tree<'a>>,
-    next: usize,
-}
-
-impl<'a> Side<'a> {
-    fn of(tree: Option<&'a git2::Tree<'a>>) -> Self {
-        Self { tree, next: 0 }
-    }
-
-    fn peek(&self) -> Option<git2::TreeEntry<'a>> {
-        self.tree?.get(self.next)
-    }
-}
-
-fn is_folder(entry: &git2::TreeEntry<'_>) -> bool {
-    mode_of(entry.filemode_raw()) == MODE_TREE
-}
-
-/// Compares entries as trees are sorted: a folder's name counts as if it ended in a slash.
-fn tree_order(a: &git2::TreeEntry<'_>, b: &git2::TreeEntry<'_>) -> Ordering {
-    let key = |entry: &git2::TreeEntry<'_>| is_folder(entry).then_some(b'/');
-    a.name_bytes().iter().copied().chain(key(a)).cmp(b.name_bytes().iter().copied().chain(key(b)))
-}
-
-/// Commits in the order of their times, read as they are asked for.
-///
-/// A commit that is known to be a parent of one not yet given waits for it, so a linear history comes out right
-/// whatever its clocks said.
-pub struct Recent<'a> {
-    objects: &'a Objects,
-    boundary: HashSet<Oid>,
-    queue: BinaryHeap<(i64, Reverse<u64>, Oid)>,
-    waiting: HashMap<Oid, CommitInfo>,
-    seen: HashSet<Oid>,
-    order: u64,
-    failed: Option<GitError>,
-}
-
-impl Recent<'_> {
-    fn push(&mut self, oid: Oid) -> Result<(), GitError> {
-        if self.seen.insert(oid) {
-            let info = self.objects.commit_info(oid, &self.boundary)?;
-            self.order += 1;
-            self.queue.push((info.committer.at_seconds, Reverse(self.order), oid));
-            self.waiting.insert(oid, info);
-        }
-        Ok(())
-    }
-}
-
-impl Iterator for Recent<'_> {
-    type Item = Result<CommitInfo, GitError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Some(error) = self.failed.take() {
-            self.queue.clear();
-            return Some(Err(error));
-        }
-        let (_, _, oid) = self.queue.pop()?;
-        let info = self.waiting.remove(&oid)?;
-        for parent in effective_parents(&info).to_vec() {
-            if let Err(error) = self.push(parent) {
-                self.failed.get_or_insert(error);
-            }
-        }
-        Some(Ok(info))
-    }
-}
-
-/// Orders commits: children before parents, then newest first.
-fn in_order(mut commits: HashMap<Oid, CommitInfo>, shown: &HashSet<Oid>) -> Vec<CommitInfo> {
-    let mut children: HashMap<Oid, usize> = HashMap::new();
-    for oid in shown {
-        for parent in effective_parents(&commits[oid]) {
-            *children.entry(*parent).or_default() += 1;
-        }
-    }
-    let mut ready: BinaryHeap<(i64, Oid)> = shown
-        .iter()
-        .filter(|oid| !children.contains_key(*oid))
-        .map(|oid| (commits[oid].committer.at_seconds, *oid))
-        .collect();
-    let mut ordered = Vec::with_capacity(shown.len());
-    while let Some((_, oid)) = ready.pop() {
-        let Some(info) = commits.remove(&oid) else { continue };
-        for parent in effective_parents(&info) {
-            if let Some(left) = children.get_mut(parent) {
-                *left -= 1;
-                if *left == 0 && shown.contains(parent) {
-                    ready.push((commits[parent].committer.at_seconds, *parent));
-                }
-            }
-        }
-        ordered.push(info);
-    }
-    ordered
-}
-
-fn effective_parents(info: &CommitInfo) -> &[Oid] {
-    if info.cut_off { &[] } else { &info.parents }
 }
 
 /// Reads the parents from the commit itself: libgit2 hides those beyond a shallow boundary that it read at opening.
@@ -694,7 +414,7 @@ fn stated_parents(header: &[u8]) -> Vec<Oid> {
         .collect()
 }
 
-fn mode_of(raw: i32) -> u32 {
+pub(super) fn mode_of(raw: i32) -> u32 {
     raw.cast_unsigned()
 }
 
@@ -708,7 +428,7 @@ fn signature(who: &Identity) -> Result<git2::Signature<'static>, GitError> {
             text
         }
     };
-    let time = git2::Time::new(who.at_ms.div_euclid(1000), 0);
+    let time = git2::Time::new(who.at_ms.max(0) / 1000, 0);
     git2::Signature::new(&clean(&who.name, "unknown"), &clean(&who.email, "unknown"), &time)
         .map_err(GitError::library("name who made a commit"))
 }
@@ -722,3 +442,7 @@ fn relax_library() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| git2::opts::strict_hash_verification(false));
 }
+
+#[cfg(all(test, unix))]
+#[path = "objects_tests.rs"]
+mod tests;

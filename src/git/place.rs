@@ -369,24 +369,31 @@ fn folded(key: &str) -> String {
 /// # Errors
 /// What git says about a repository that it cannot read.
 pub fn branch_tip(place: &Place, git: &Git, branch: &str) -> Result<Option<Oid>, GitError> {
-    let name = format!("refs/heads/{branch}");
+    ref_value(place, git, &format!("refs/heads/{branch}"))
+}
+
+/// Returns the value of a ref of the user's repository, by its full name.
+///
+/// # Errors
+/// What git says about a repository that it cannot read.
+pub fn ref_value(place: &Place, git: &Git, name: &str) -> Result<Option<Oid>, GitError> {
     if place.ref_format == RefFormat::Files
         && let Ok(repo) = Repository::open_ext(&place.common_dir, RepositoryOpenFlags::NO_SEARCH, &[] as &[&Path])
     {
-        return match repo.refname_to_id(&name) {
+        return match repo.refname_to_id(name) {
             Ok(oid) => Ok(Some(oid.into())),
             Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
             Err(error) => Err(GitError::library("read a branch")(error)),
         };
     }
-    let finished = git
-        .command("rev-parse")
-        .git_dir(&place.common_dir)
-        .verb()
-        .args(["--verify", "--quiet", "--end-of-options", &name])
-        .run()?;
+    let finished =
+        git.command("rev-parse").git_dir(&place.common_dir).verb().args(["--verify", "--quiet", name]).run()?;
     if !finished.success() {
         return Ok(None);
     }
     String::from_utf8_lossy(&finished.stdout).trim().parse().map(Some)
 }
+
+#[cfg(all(test, unix))]
+#[path = "place_tests.rs"]
+mod tests;

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::place::{Place, Settings, branch_tip, branch_under_repair};
+use super::place::{Place, Settings, branch_under_repair, ref_value};
 use super::porcelain::{Said, parse_push, said};
-use super::store::{INCOMING, LANDING, Store, TIP, scratch_ref};
+use super::store::{INCOMING, LANDING, Store, scratch_ref};
 use super::subprocess::{End, Finished, Git, Invocation};
 use super::users::Users;
 use super::{GitError, Oid, is_branch_name, is_remote_name};
@@ -268,11 +268,14 @@ impl Remote {
     /// [`FetchFault`]; nothing of the store has changed then, but for objects that nobody refers to.
     pub fn fetch(&self, store: &Store, branch: &str, limit: Duration) -> Result<Fetched, FetchFault> {
         let before = store.tip()?;
-        let depth: &[&str] = if before.is_none() { &["--depth=1"] } else { &[] };
-        match self.fetch_branch(store, branch, depth, limit)? {
-            Some(head) => Ok(Fetched::Head { head, before }),
-            None => Ok(Fetched::NoBranch),
+        if before.is_some() {
+            return self.fetch_branch(store, branch, before, &[], limit);
         }
+        self.gated(store, limit, |left| {
+            // Whoever had the gate before may have brought the boundary already.
+            let depth: &[&str] = if store.is_shallow() { &[] } else { &["--depth=1"] };
+            self.fetch_branch(store, branch, before, depth, left)
+        })
     }
 
     /// Fetches `by` more commits of the history that a shallow store lacks; all of it where `by` is nothing.
@@ -282,20 +285,33 @@ impl Remote {
     pub fn deepen(&self, store: &Store, branch: &str, by: Option<u32>, limit: Duration) -> Result<Fetched, FetchFault> {
         let before = store.tip()?;
         let option = by.map_or_else(|| "--unshallow".to_owned(), |by| format!("--deepen={by}"));
-        let options: &[&str] = if store.is_shallow() { &[&option] } else { &[] };
-        match self.fetch_branch(store, branch, options, limit)? {
-            Some(head) => Ok(Fetched::Head { head, before }),
-            None => Ok(Fetched::NoBranch),
-        }
+        self.gated(store, limit, |left| {
+            let options: &[&str] = if store.is_shallow() { &[&option] } else { &[] };
+            self.fetch_branch(store, branch, before, options, left)
+        })
+    }
+
+    fn gated(
+        &self,
+        store: &Store,
+        limit: Duration,
+        fetch: impl FnOnce(Duration) -> Result<Fetched, FetchFault>,
+    ) -> Result<Fetched, FetchFault> {
+        let deadline = Instant::now() + limit;
+        let gate = store.depth_gate(deadline)?.ok_or(FetchFault::TimedOut { limit })?;
+        let fetched = fetch(deadline.saturating_duration_since(Instant::now()));
+        drop(gate);
+        fetched
     }
 
     fn fetch_branch(
         &self,
         store: &Store,
         branch: &str,
+        before: Option<Oid>,
         options: &[&str],
         limit: Duration,
-    ) -> Result<Option<Oid>, FetchFault> {
+    ) -> Result<Fetched, FetchFault> {
         if !is_branch_name(branch) {
             return Err(GitError::BadName { what: "branch name", text: branch.to_owned() }.into());
         }
@@ -305,12 +321,12 @@ impl Remote {
         let options = [options, &["--no-prune"]].concat();
         let fetched = self.settled_fetch(store, &[format!("+{theirs}:{incoming}")], &options, Some(&theirs), limit)?;
         if !fetched {
-            return Ok(None);
+            return Ok(Fetched::NoBranch);
         }
         let head =
             store.ref_get(&incoming)?.ok_or(FetchFault::Failed { reason: "the branch did not arrive".to_owned() })?;
         store.ref_delete(&incoming, Expected::Any)?;
-        Ok(Some(head))
+        Ok(Fetched::Head { head, before })
     }
 
     /// Makes the store's refs below `ours` equal to the remote's below `theirs`; both prefixes end in a slash.
@@ -476,16 +492,16 @@ impl Remote {
         }
         let source = scratch_ref(LANDING);
         store.ref_set(&source, update.new, Expected::Any)?;
-        let copied = users.copy_from(store.path(), &no_hooks, &source, None);
+        let copied = users.copy_from(store.path(), &no_hooks, &source);
         store.ref_delete(&source, Expected::Any)?;
         let copied = copied?;
         if !copied.success() {
             return Ok(PushOutcome::Rejected { by: RejectedBy::Remote, reason: copied.reason() });
         }
         let finished = match &homes[..] {
-            [] => self.move_ref(update, &no_hooks)?,
+            [] => users.move_ref(&no_hooks, &update.name, update.new, update.expected)?,
             [home] => {
-                let found = branch.map(|branch| branch_tip(&users.place, &users.git, branch)).transpose()?.flatten();
+                let found = ref_value(&users.place, &users.git, &update.name)?;
                 if !matches_expected(found, update.expected) {
                     return Ok(PushOutcome::Rejected { by: RejectedBy::Lease, reason: moved(found, update.expected) });
                 }
@@ -499,17 +515,6 @@ impl Remote {
         self.landing_outcome(update, homes.first().map(PathBuf::as_path), &finished)
     }
 
-    fn move_ref(&self, update: &Update, no_hooks: &Path) -> Result<Finished, GitError> {
-        let mut command = self.users.command("update-ref", no_hooks).verb().args(["--no-deref", "-m", "squad", "--"]);
-        command = command.arg(&update.name).arg(update.new.to_string());
-        match update.expected {
-            Expected::Absent => command = command.arg(git2::Oid::ZERO_SHA1.to_string()),
-            Expected::Exactly(old) => command = command.arg(old.to_string()),
-            Expected::Any => {}
-        }
-        command.run()
-    }
-
     /// Tells what a landing did by what the ref is afterwards: it is ours to read.
     fn landing_outcome(
         &self,
@@ -517,7 +522,7 @@ impl Remote {
         home: Option<&Path>,
         finished: &Finished,
     ) -> Result<PushOutcome, GitError> {
-        let found = self.own_ref(&update.name)?;
+        let found = ref_value(&self.users.place, &self.users.git, &update.name)?;
         if found == Some(update.new) || finished.success() {
             sync_ref_dir(&self.users.place.common_dir, &update.name);
             return Ok(PushOutcome::Landed);
@@ -532,16 +537,6 @@ impl Remote {
             (End::Exited(_), None) => PushOutcome::Rejected { by: RejectedBy::Remote, reason: finished.reason() },
             _ => PushOutcome::Unknown { reason: finished.reason() },
         })
-    }
-
-    fn own_ref(&self, name: &str) -> Result<Option<Oid>, GitError> {
-        let Users { git, place, .. } = &self.users;
-        if let Some(branch) = name.strip_prefix("refs/heads/") {
-            return branch_tip(place, git, branch);
-        }
-        let asked = ["--verify", "--quiet", "--end-of-options", name];
-        let finished = git.command("rev-parse").git_dir(&place.common_dir).verb().args(asked).run()?;
-        if finished.success() { String::from_utf8_lossy(&finished.stdout).trim().parse().map(Some) } else { Ok(None) }
     }
 }
 
@@ -581,7 +576,6 @@ fn sync_ref_dir(common_dir: &Path, name: &str) {
     }
 }
 
-/// Returns the store's confirmed head if it is this commit, under the ref that names it.
-pub(super) fn tip_named(store: &Store, head: Oid) -> Result<Option<&'static str>, GitError> {
-    Ok((store.tip()? == Some(head)).then_some(TIP))
-}
+#[cfg(all(test, unix))]
+#[path = "remote_tests.rs"]
+mod tests;

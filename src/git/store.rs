@@ -34,13 +34,12 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Written whole, so that no process ever meets a half-configured store.
 ///
-/// `fsyncObjectFiles` is for libgit2, which then syncs objects, refs and their folders; `fsync` is for git.
+/// `fsync` is for git; libgit2 has [`LIBRARY_CONFIG`].
 const CONFIG: &str = "[core]
 \trepositoryformatversion = 0
 \tbare = true
 \tfilemode = false
 \tfsync = committed
-\tfsyncObjectFiles = true
 \tlogAllRefUpdates = false
 \thooksPath = no-hooks
 [gc]
@@ -52,6 +51,10 @@ const CONFIG: &str = "[core]
 [transfer]
 \tfsckObjects = true
 ";
+
+/// What only libgit2 is told, in a file of its own since newer gits warn about it at every command: it then syncs
+/// objects, refs and their folders.
+const LIBRARY_CONFIG: &str = "[core]\n\tfsyncObjectFiles = true\n";
 
 /// The remote's head does not follow from the one that this clone has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -107,17 +110,27 @@ impl Store {
     /// # Errors
     /// [`GitError::Library`], [`GitError::Io`] or [`GitError::Missing`] for a damaged one.
     pub fn open(path: &Path) -> Result<Self, GitError> {
-        let config = path.join("config");
-        let text = fs::read_to_string(&config).map_err(GitError::io("read", &config))?;
-        if text != CONFIG {
+        if !path.join("HEAD").is_file() || !path.join("config").is_file() {
+            let source = io::ErrorKind::NotFound.into();
+            return Err(GitError::Io { what: "open the private store", path: path.to_owned(), source });
+        }
+        let library_config = path.join("config.libgit2");
+        for (file, text) in [(path.join("config"), CONFIG), (library_config.clone(), LIBRARY_CONFIG)] {
             // An older squad's store, or a tampered one: settings here decide what survives a power failure.
-            replace_file(&config, CONFIG.as_bytes())?;
+            if fs::read_to_string(&file).ok().as_deref() != Some(text) {
+                replace_file(&file, text.as_bytes())?;
+            }
         }
         for folder in ["objects", "refs/squad", "no-hooks"] {
             let folder = path.join(folder);
             fs::create_dir_all(&folder).map_err(GitError::io("make", &folder))?;
         }
-        let repo = Repository::open_bare(path).map_err(GitError::library("open the private store"))?;
+        let fail = || GitError::library("open the private store");
+        let repo = Repository::open_bare(path).map_err(fail())?;
+        // Before anything else is asked of it: objects and refs look up their settings once, when first used.
+        repo.config()
+            .and_then(|mut config| config.add_file(&library_config, git2::ConfigLevel::App, true))
+            .map_err(fail())?;
         let store = Self { objects: Objects::new(repo, path), path: path.to_owned() };
         if let Some(tip) = store.ref_get(TIP)? {
             let tree = store.read_commit(tip)?.tree;
@@ -249,12 +262,48 @@ impl Store {
         }
     }
 
+    /// Waits for the right to change how deep the store is: git's own lock for that is held for a whole fetch, and
+    /// whoever meets it fails at once. Nothing is returned at the deadline. Dropping the file gives it back.
+    pub(super) fn depth_gate(&self, deadline: Instant) -> Result<Option<fs::File>, GitError> {
+        let path = self.path.join("depth.gate");
+        let fail = || GitError::io("lock", &path);
+        let file = fs::File::options().create(true).append(true).open(&path).map_err(fail())?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(file)),
+                Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    thread::sleep(Duration::from_millis(5))
+                }
+                Err(fs::TryLockError::WouldBlock) => return Ok(None),
+                Err(fs::TryLockError::Error(error)) => return Err(fail()(error)),
+            }
+        }
+    }
+
     /// Packs objects and drops unreachable ones older than two weeks. The caller holds the publish lock.
     ///
     /// # Errors
     /// What git says.
     pub fn maintain(&self, git: &Git) -> Result<(), GitError> {
         git.command("gc").git_dir(&self.path).verb().args(["--quiet", "--prune=2.weeks.ago"]).output().map(drop)
+    }
+
+    /// Removes the scratch refs of processes that died between making and removing them, and returns their names.
+    ///
+    /// # Errors
+    /// [`GitError::Library`] where refs cannot be listed.
+    pub fn sweep_scratch_refs(&self) -> Result<Vec<String>, GitError> {
+        let mut swept = Vec::new();
+        for prefix in [INCOMING, LANDING] {
+            for (name, value) in self.refs_below(&format!("{prefix}/"))? {
+                let owner = name[prefix.len() + 1..].split('-').next().and_then(|pid| pid.parse().ok());
+                if owner.is_none_or(|pid| !may_live(pid)) {
+                    self.ref_delete(&name, Expected::Exactly(value))?;
+                    swept.push(name);
+                }
+            }
+        }
+        Ok(swept)
     }
 
     /// Removes lock files that are older than `age`, and returns them. The caller holds the publish lock, has ended
@@ -292,6 +341,18 @@ impl Store {
 pub(super) fn scratch_ref(prefix: &str) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("{prefix}/{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Tells whether a process may have this id: one that was given to a stranger only keeps its ref for longer.
+#[cfg(unix)]
+fn may_live(pid: i32) -> bool {
+    let pid = rustix::process::Pid::from_raw(pid);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(not(unix))]
+fn may_live(_pid: i32) -> bool {
+    true
 }
 
 fn is_older(path: &Path, age: Duration) -> bool {
@@ -345,6 +406,11 @@ fn create(home: &Path, path: &Path) -> Result<(), GitError> {
         fs::create_dir_all(&folder).map_err(GitError::io("make", &folder))?;
     }
     replace_file(&aside.path().join("config"), CONFIG.as_bytes())?;
+    replace_file(&aside.path().join("config.libgit2"), LIBRARY_CONFIG.as_bytes())?;
+    // libgit2 has opened it to everybody.
+    #[cfg(unix)]
+    fs::set_permissions(aside.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .map_err(GitError::io("close to others", aside.path()))?;
     match fs::rename(aside.path(), path) {
         Ok(()) => {
             // Nothing is left to clean up under the old name.
@@ -397,3 +463,7 @@ fn sync_dir(path: &Path) {
         let _ = folder.sync_all();
     }
 }
+
+#[cfg(all(test, unix))]
+#[path = "store_tests.rs"]
+mod tests;

@@ -129,7 +129,7 @@ impl Git {
         for (key, value) in &self.env {
             command.env(key, value);
         }
-        Invocation { git: self, what, command, named: false, limit: LOCAL_LIMIT, on_start: None }
+        Invocation { git: self, what, command, named: false, limit: LOCAL_LIMIT, input: None, on_start: None }
     }
 }
 
@@ -150,6 +150,7 @@ pub struct Invocation<'a> {
     command: Command,
     named: bool,
     limit: Duration,
+    input: Option<Vec<u8>>,
     on_start: Option<Box<dyn FnOnce(u32) + 'a>>,
 }
 
@@ -228,6 +229,14 @@ impl<'a> Invocation<'a> {
         self
     }
 
+    /// Feeds these bytes to its standard input, which is empty without.
+    #[must_use]
+    pub fn input(mut self, bytes: Vec<u8>) -> Self {
+        self.command.stdin(Stdio::piped());
+        self.input = Some(bytes);
+        self
+    }
+
     /// Is told the id of the child, which is also the id of its process group, as soon as it runs.
     #[must_use]
     pub fn on_start(mut self, told: impl FnOnce(u32) + 'a) -> Self {
@@ -243,7 +252,12 @@ impl<'a> Invocation<'a> {
         let not_started =
             |source| GitError::NotStarted { program: self.git.program.to_string_lossy().into_owned(), source };
         own_group(&mut self.command);
-        let child = self.command.spawn().map_err(not_started)?;
+        let mut child = self.command.spawn().map_err(not_started)?;
+        if let (Some(bytes), Some(mut stdin)) = (self.input.take(), child.stdin.take()) {
+            // A thread of its own, which a child that stops reading cannot make us wait for. A child that ends early
+            // says why by itself.
+            thread::spawn(move || drop(io::Write::write_all(&mut stdin, &bytes)));
+        }
         if let Some(told) = self.on_start.take() {
             told(child.id());
         }
@@ -313,9 +327,9 @@ impl Finished {
 }
 
 /// Returns git's words as one line that a terminal shows as they are: control, bidirectional and invisible characters
-/// are spelled out, line ends become `; `, and the length is capped.
+/// are spelled out, line ends become `; `, credentials in addresses are left out, and the length is capped.
 pub fn sanitise(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
+    let text = without_credentials(&String::from_utf8_lossy(bytes));
     let lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
     let mut out = String::new();
     for (n, line) in lines.enumerate() {
@@ -329,6 +343,19 @@ pub fn sanitise(bytes: &[u8]) -> String {
             }
             if is_unsafe(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
         }
+    }
+    out
+}
+
+/// Leaves out the `user:password@` of addresses; git itself does so in most of its messages only.
+fn without_credentials(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str("://");
+        let host_ends = part.find(|c: char| c.is_whitespace() || "/'\"`".contains(c)).unwrap_or(part.len());
+        let user_ends = part[..host_ends].rfind('@').map_or(0, |at| at + 1);
+        out.push_str(&part[user_ends..]);
     }
     out
 }
@@ -495,3 +522,7 @@ fn end_group(child: &mut Child, _events: &mpsc::Receiver<Event>) {
     let _ = child.kill();
     let _ = GRACE;
 }
+
+#[cfg(all(test, unix))]
+#[path = "subprocess_tests.rs"]
+mod tests;

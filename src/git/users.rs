@@ -3,10 +3,16 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::place::{Place, Settings};
 use super::subprocess::{Finished, Git, Invocation};
-use super::{GitError, Oid};
+use super::{Expected, GitError, Oid};
+
+/// Pauses while another process holds the user's index: together about one and a half seconds.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_PAUSE: Duration = Duration::from_millis(800);
 
 /// How to run git in the user's repository.
 #[derive(Debug, Clone)]
@@ -57,35 +63,55 @@ impl Users {
         command
     }
 
-    /// Copies what `source`, a ref of the store, reaches into the user's repository; `to` is a ref that moves forward
-    /// with it. The shallow boundary of the store never becomes the user's.
-    pub fn copy_from(
-        &self,
-        store: &Path,
-        no_hooks: &Path,
-        source: &str,
-        to: Option<&str>,
-    ) -> Result<Finished, GitError> {
-        let spec = to.map_or_else(|| source.to_owned(), |to| format!("{source}:{to}"));
+    /// Copies what `source`, a ref of the store, reaches into the user's repository. The shallow boundary of the store
+    /// never becomes the user's.
+    pub fn copy_from(&self, store: &Path, no_hooks: &Path, source: &str) -> Result<Finished, GitError> {
         self.command("fetch", no_hooks)
             .verb()
             .args(["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-gc", "--no-recurse-submodules"])
             .args(["--no-prune", "--refmap=", "--"])
             .arg(store)
-            .arg(spec)
+            .arg(source)
             .run()
+    }
+
+    /// Stores the objects of a pack. A fifth of the price of a fetch, for who knows that nothing else is missing.
+    pub fn unpack(&self, no_hooks: &Path, pack: Vec<u8>) -> Result<Finished, GitError> {
+        self.command("unpack-objects", no_hooks).verb().arg("-q").input(pack).run()
+    }
+
+    /// Moves a ref from the expected value.
+    pub fn move_ref(&self, no_hooks: &Path, name: &str, new: Oid, expected: Expected) -> Result<Finished, GitError> {
+        let command = self.command("update-ref", no_hooks).verb().args(["--no-deref", "-m", "squad", "--"]);
+        let command = command.arg(name).arg(new.to_string());
+        match expected {
+            Expected::Absent => command.arg(git2::Oid::ZERO_SHA1.to_string()),
+            Expected::Exactly(old) => command.arg(old.to_string()),
+            Expected::Any => command,
+        }
+        .run()
     }
 
     /// Lets a worktree, and the branch that is checked out there, follow to a commit that descends from it. Fails
     /// without a change where that would overwrite anything of the user's.
     pub fn fast_forward(&self, worktree: &Path, no_hooks: &Path, to: Oid) -> Result<Finished, GitError> {
-        self.in_worktree("merge", worktree, no_hooks)
-            .config("merge.verifySignatures", "false")
-            .verb()
-            // An ignored file in the way is still somebody's file.
-            .args(["--ff-only", "--quiet", "--no-stat", "--no-autostash", "--no-overwrite-ignore"])
-            .arg(to.to_string())
-            .run()
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let finished = self
+                .in_worktree("merge", worktree, no_hooks)
+                .config("merge.verifySignatures", "false")
+                .verb()
+                // An ignored file in the way is still somebody's file.
+                .args(["--ff-only", "--quiet", "--no-stat", "--no-autostash", "--no-overwrite-ignore"])
+                .arg(to.to_string())
+                .run()?;
+            // git never waits for the index, and an agent may well run `git status` or `git commit` right now.
+            if finished.success() || pause > LAST_PAUSE || !finished.reason().contains("index.lock") {
+                return Ok(finished);
+            }
+            thread::sleep(pause);
+            pause *= 2;
+        }
     }
 
     /// Returns what is changed, staged or untracked at or below these paths of a worktree, as git's status lists it.
