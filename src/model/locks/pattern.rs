@@ -168,6 +168,11 @@ impl Head {
         Self { text, is_whole: end.is_none() }
     }
 
+    /// Returns the beginning.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Tells whether a path could begin with both heads; for two plain paths that is the whole answer.
     pub(super) fn meets(&self, other: &Self) -> bool {
         let (short, long) = if self.text.len() <= other.text.len() { (self, other) } else { (other, self) };
