@@ -2,4 +2,5 @@
 pub mod board;
 pub mod clock;
 pub mod model;
+pub mod review;
 pub mod schema;
