@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::canonical;
 use super::document::{Json, ParseFault, join, line_of};
 use super::keys::{Keys, Known, Shape};
+use super::quick;
 use super::violation::{Severity, Violation};
 use crate::model::config::BoardConfig;
 use crate::model::task::{SCHEMA_VERSION, Task};
@@ -158,6 +159,9 @@ pub fn look_at_board(file: &str, bytes: &[u8]) -> Look<BoardConfig> {
 }
 
 fn look<T: DeserializeOwned>(file: &str, bytes: &[u8], known: Known) -> Look<T> {
+    if let Some(typed) = without_fault(bytes, known) {
+        return Look { typed: Some(typed), violations: Vec::new() };
+    }
     let document = match Json::parse(bytes) {
         Ok(document) => document,
         Err(fault) => return Look { typed: None, violations: vec![parse_violation(file, &fault)] },
@@ -177,6 +181,15 @@ fn look<T: DeserializeOwned>(file: &str, bytes: &[u8], known: Known) -> Look<T> 
             Look { typed: None, violations: placed(all, &document, text) }
         }
     }
+}
+
+/// Returns what the bytes are where nothing at all is to be said about them.
+fn without_fault<T: DeserializeOwned>(bytes: &[u8], known: Known) -> Option<T> {
+    let value = quick::value(bytes)?;
+    let is_newer = value.get("schemaVersion").is_some_and(|v| v.as_u64().is_none_or(|v| v > SCHEMA_VERSION));
+    let validator = shipped(known.schema()).expect("each known file has a schema").validator();
+    let is_clean = !is_newer && quick::is_usual(&value, known.keys()) && validator.is_valid(&value);
+    if is_clean { T::deserialize(value).ok() } else { None }
 }
 
 /// Returns the violation that a text which is no document makes.

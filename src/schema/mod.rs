@@ -7,6 +7,7 @@ pub mod canonical;
 pub mod compile;
 pub mod document;
 mod keys;
+mod quick;
 pub mod violation;
 
 pub use canonical::{overlay, render, render_task};
