@@ -206,8 +206,9 @@ mod tests {
             ("src/**", "src/a", false, true),
             ("src/*.rs", "**/a*", false, true),
             ("src/*.rs", "src/*.ts", false, false),
-            // A folder may be named `a.rs`, and both cover the `b.ts` in it.
-            ("src/*.rs", "**/*.ts", false, true),
+            // Who shares the work out by extension is in nobody's way.
+            ("src/*.rs", "**/*.ts", false, false),
+            ("src/*", "**/*.ts", false, true),
         ] {
             let tasks = [task("in-progress", "t-1", &[lock])];
             let found = conflicts(&patterns(&[mine], ignore_case), None, tasks.iter(), ignore_case);
@@ -281,5 +282,43 @@ mod tests {
         assert_eq!(locks, ["crates/c7", "crates/c77", "crates/c77/tests/**/*.rs"]);
         // Takes well under a second without optimisation.
         assert!(begun.elapsed().as_secs() < 20, "it took {:?}", begun.elapsed());
+    }
+
+    fn among(files: &[&[&str]]) -> Vec<((usize, usize), (usize, usize))> {
+        let works: Vec<Work> =
+            files.iter().map(|files| Work::of(&task("in-progress", "t-1", files), LockMode::Hard)).collect();
+        let overlaps = overlaps_among(&works.iter().collect::<Vec<_>>(), false);
+        assert!(overlaps.is_all);
+        overlaps.found.iter().map(|overlap| (overlap.first, overlap.second)).collect()
+    }
+
+    #[test]
+    fn overlaps_among_tasks_are_found_once_for_each_two_of_them() {
+        assert_eq!(
+            among(&[&["a", "src/x"], &["b", "src"], &["src/*.rs", "src/x/y"]]),
+            [((0, 1), (1, 1)), ((0, 1), (2, 1)), ((1, 1), (2, 0)),]
+        );
+        assert_eq!(among(&[&["src", "src/a"], &["srcs"], &["", "../x"], &["./lib"], &["lib\\a"]]), [((3, 0), (4, 0))]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn overlaps_among_tasks_are_those_of_each_two_of_them(
+            files in proptest::collection::vec(proptest::collection::vec(
+                proptest::sample::select(vec!["a", "a/b", "ab", "a*", "*", "**/b", "b/*.c", "a/*.c", "{a,b}/c", "/a", ""]), 0..3), 0..6),
+        ) {
+            let files: Vec<&[&str]> = files.iter().map(Vec::as_slice).collect();
+            let found: Vec<(usize, usize)> = among(&files).iter().map(|(a, b)| (a.0, b.0)).collect();
+            let read = |files: &[&str]| files.iter().filter_map(|f| Pattern::lenient(f, false)).collect::<Vec<_>>();
+            let mut expected = Vec::new();
+            for a in 0..files.len() {
+                for b in a + 1..files.len() {
+                    if read(files[a]).iter().any(|x| read(files[b]).iter().any(|y| x.overlaps(y))) {
+                        expected.push((a, b));
+                    }
+                }
+            }
+            proptest::prop_assert_eq!(found, expected);
+        }
     }
 }
