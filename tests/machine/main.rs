@@ -2,6 +2,6 @@
 //! lives of tasks, and random ones.
 
 mod life;
-
-
+mod matrix;
+mod random;
 mod sim;

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use squad::board::files::Files;
 use squad::board::layout::{ARCHIVE_DIR, CONFIG, LIVE_DIR};
-use squad::board::render::{Overlay, files_of};
+use squad::board::render::{FileChange, Overlay, files_of};
 use squad::board::snapshot::Snapshot;
-use squad::model::board::{Board, Changeset, Decided, Decision};
-use squad::model::config::{Agent, BoardConfig, DEFAULT_LOCKS_FILE};
+use squad::model::board::{Board, Changeset, Decided, Decision, Place};
+use squad::model::config::{Agent, DEFAULT_LOCKS_FILE};
 use squad::model::decide::decide;
 use squad::model::id::{AgentName, Epoch, Millis, OpId, TaskId};
 use squad::model::operation::{Action, Basis, HandIn, NewTask, Operation};
@@ -75,10 +75,6 @@ impl Sim {
         Snapshot::new(Box::new(self.files.clone())).with_decided(self.decided.clone())
     }
 
-    pub fn config(&self) -> BoardConfig {
-        self.snapshot().require_config().expect("a board").clone()
-    }
-
     pub fn task(&self, task: &str) -> Task {
         self.snapshot().task(&id(task)).expect("it can be read").expect("it is there").task
     }
@@ -135,6 +131,13 @@ impl Sim {
         new.category = Some(Domain::Dev);
         fill(&mut new);
         self.must(actor, None, Action::New { tasks: vec![new] });
+    }
+
+    /// Puts the task's file as it is given in the place of the old one, past every rule.
+    pub fn lay(&mut self, task: &Task) {
+        let path = squad::board::layout::task_path(&task.id, &Place::of(task));
+        let bytes = serde_json::to_vec(task).expect("a task is plain");
+        self.files.apply(&[FileChange { path, content: Some(bytes) }]);
     }
 
     /// Checks the files of the board.
