@@ -5,5 +5,6 @@ pub mod clock;
 pub mod git;
 pub mod model;
 pub mod ops;
+pub mod review;
 pub mod runner;
 pub mod schema;

@@ -14,6 +14,7 @@ use crate::model::config::{BoardConfig, DEFAULT_LOCKS_FILE};
 use crate::model::id::{OpId, TaskId};
 use crate::model::locks::LocksFile;
 use crate::model::task::{SCHEMA_VERSION, Task};
+use crate::review::id_mismatch;
 use crate::schema::{Violation, load_board, load_task};
 
 /// One version of the board.
@@ -190,14 +191,8 @@ impl Snapshot {
 /// What is wrong with it.
 pub fn strict(path: &str, stem: &str, bytes: &[u8]) -> Result<(Task, crate::schema::Json), Vec<Violation>> {
     let (task, document) = load_task(path, bytes)?;
-    if task.id.as_str() != stem {
-        return Err(vec![Violation::error(
-            "id-mismatch",
-            path,
-            "/id",
-            format!("the id is {} and the file is called {stem}.json", task.id),
-            "rename the file or correct the id: they must be equal",
-        )]);
+    if let Some(violation) = id_mismatch(path, stem, &task) {
+        return Err(vec![violation]);
     }
     Ok((task, document))
 }

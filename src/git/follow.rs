@@ -127,7 +127,10 @@ fn obstacle(
     board: &PathSet,
 ) -> Result<Option<String>, GitError> {
     let Some(local) = local else {
-        return Ok(Some(format!("{branch} has no commit here yet")));
+        // A fresh clone of what was empty: everything is new to it, so everything must be the board's.
+        let new = store.read_commit(head)?.tree;
+        let foreign = store.diff_trees(None, Some(new))?.into_iter().find(|change| !board.contains(&change.path));
+        return Ok(foreign.map(|change| format!("{branch} has no commit here yet, and the remote's has {}", change.path)));
     };
     if !store.contains(local) || !store.is_ancestor(local, head)? {
         let cut_off = if store.is_shallow() { " as far as it was fetched" } else { "" };

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::canonical;
 use super::document::{Json, ParseFault, join, line_of};
 use super::keys::{Keys, Known, Shape};
+use super::quick;
 use super::violation::{Severity, Violation};
 use crate::model::config::BoardConfig;
 use crate::model::task::{SCHEMA_VERSION, Task};
@@ -23,6 +24,9 @@ const QUOTE_MAX: usize = 60;
 
 /// Most violations told of one file: nobody reads more, and a hostile file has one for every second byte.
 const LISTED_MAX: usize = 50;
+
+/// The code of a file that a newer squad has written.
+pub const NEWER_SCHEMA: &str = "newer-schema";
 
 /// One schema that ships with squad.
 struct Shipped {
@@ -144,6 +148,59 @@ fn load<T: DeserializeOwned>(file: &str, bytes: &[u8], known: Known) -> Result<(
     }
 }
 
+/// What a look at one file gives: what it is, as far as it is anything, and everything that is wrong or odd.
+#[derive(Debug)]
+pub struct Look<T> {
+    /// The typed value; `None` when the bytes are none.
+    pub typed: Option<T>,
+    /// Errors and warnings with their lines, in the order of reports.
+    pub violations: Vec<Violation>,
+}
+
+/// Returns what a task file is and everything that is wrong or odd about it, from one reading.
+pub fn look_at_task(file: &str, bytes: &[u8]) -> Look<Task> {
+    look(file, bytes, Known::Task)
+}
+
+/// Returns the same for the board's configuration.
+pub fn look_at_board(file: &str, bytes: &[u8]) -> Look<BoardConfig> {
+    look(file, bytes, Known::Board)
+}
+
+fn look<T: DeserializeOwned>(file: &str, bytes: &[u8], known: Known) -> Look<T> {
+    if let Some(typed) = without_fault(bytes, known) {
+        return Look { typed: Some(typed), violations: Vec::new() };
+    }
+    let document = match Json::parse(bytes) {
+        Ok(document) => document,
+        Err(fault) => return Look { typed: None, violations: vec![parse_violation(file, &fault)] },
+    };
+    let text = std::str::from_utf8(bytes).ok();
+    let violations = validate_known(file, &document, known, text);
+    if violations.iter().any(|v| v.is_error() && v.code != NEWER_SCHEMA) {
+        return Look { typed: None, violations };
+    }
+    match serde_path_to_error::deserialize(document.to_value()) {
+        Ok(typed) => Look { typed: Some(typed), violations },
+        // Of a newer file, all that can be said is that it is newer.
+        Err(_) if violations.iter().any(Violation::is_error) => Look { typed: None, violations },
+        Err(error) => {
+            let typed = type_violation(file, &document, &error.path().to_string(), &error.inner().to_string());
+            let all = violations.into_iter().chain([typed]).collect();
+            Look { typed: None, violations: placed(all, &document, text) }
+        }
+    }
+}
+
+/// Returns what the bytes are where nothing at all is to be said about them.
+fn without_fault<T: DeserializeOwned>(bytes: &[u8], known: Known) -> Option<T> {
+    let value = quick::value(bytes)?;
+    let is_newer = value.get("schemaVersion").is_some_and(|v| v.as_u64().is_none_or(|v| v > SCHEMA_VERSION));
+    let validator = shipped(known.schema()).expect("each known file has a schema").validator();
+    let is_clean = !is_newer && quick::is_usual(&value, known.keys()) && validator.is_valid(&value);
+    if is_clean { T::deserialize(value).ok() } else { None }
+}
+
 /// Returns the violation that a text which is no document makes.
 pub fn parse_violation(file: &str, fault: &ParseFault) -> Violation {
     let hint = match fault.kind.code() {
@@ -176,7 +233,7 @@ fn newer_schema(file: &str, document: &Json) -> Option<Violation> {
     let version = document.get("schemaVersion")?.as_integer().and_then(|v| u64::try_from(v).ok())?;
     (version > SCHEMA_VERSION).then(|| {
         Violation::error(
-            "newer-schema",
+            NEWER_SCHEMA,
             file,
             "/schemaVersion",
             format!("the file has version {version}, this squad writes version {SCHEMA_VERSION}"),

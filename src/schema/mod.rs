@@ -7,10 +7,14 @@ pub mod canonical;
 pub mod compile;
 pub mod document;
 mod keys;
+mod quick;
 pub mod violation;
 
 pub use canonical::{overlay, render, render_task};
-pub use compile::{load_board, load_task, validate, validate_board, validate_coordination, validate_task};
+pub use compile::{
+    Look, load_board, load_task, look_at_board, look_at_task, validate, validate_board, validate_coordination,
+    validate_task,
+};
 pub use document::{Json, ParseFault};
 pub use keys::Known;
 pub use violation::{Severity, Violation};

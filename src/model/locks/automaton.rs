@@ -7,7 +7,7 @@
 use super::charset::{CharSet, is_of_a_path};
 use super::glob::Part;
 
-/// A Thompson automaton; state [`BENEATH`] and state [`MATCHED`] are the same in all of them.
+/// A Thompson automaton; the states [`MATCHED`], [`BENEATH`] and [`FILE`] are the same in all of them.
 #[derive(Debug, Clone)]
 pub(super) struct Automaton {
     states: Vec<State>,
@@ -18,11 +18,14 @@ pub(super) struct Automaton {
 const MATCHED: u32 = 0;
 /// A folder was matched and the path goes on within it; anything leads here again.
 const BENEATH: u32 = 1;
+/// A file was matched in full; nothing follows.
+const FILE: u32 = 2;
 
 #[derive(Debug, Clone)]
 enum State {
     Matched,
     Beneath,
+    File,
     /// Goes on in both states without reading.
     Fork(u32, u32),
     /// Reads one character of the set.
@@ -31,6 +34,7 @@ enum State {
 
 #[derive(Debug, Clone)]
 enum Chars {
+    Nothing,
     One(char),
     NotSlash,
     Any,
@@ -40,6 +44,7 @@ enum Chars {
 impl Chars {
     fn contains(&self, c: char) -> bool {
         match self {
+            Self::Nothing => false,
             Self::One(one) => *one == c,
             Self::NotSlash => c != '/',
             Self::Any => true,
@@ -50,6 +55,7 @@ impl Chars {
     /// Returns a character of both that is neither `/` nor `.`.
     fn common_plain(&self, other: &Self) -> Option<char> {
         match (self, other) {
+            (Self::Nothing, _) | (_, Self::Nothing) => None,
             (Self::One(c), chars) | (chars, Self::One(c)) => {
                 (chars.contains(*c) && !matches!(c, '/' | '.') && is_of_a_path(*c)).then_some(*c)
             }
@@ -60,6 +66,7 @@ impl Chars {
     }
 }
 
+static NOTHING: Chars = Chars::Nothing;
 static SLASH: Chars = Chars::One('/');
 static ANYTHING: Chars = Chars::Any;
 
@@ -102,17 +109,19 @@ impl Automaton {
         automaton
     }
 
-    /// Returns the automaton of a glob, of the file that is named as the glob is spelled, and of everything beneath.
-    pub(super) fn of_glob(parts: &[Part], spelling: &str) -> Self {
+    /// Returns the automaton of a glob and of the file that is named as the glob is spelled, and of everything beneath
+    /// unless it is a glob of files alone.
+    pub(super) fn of_glob(parts: &[Part], spelling: &str, files_alone: bool) -> Self {
         let mut automaton = Self::empty();
-        let glob = automaton.parts(parts, MATCHED);
-        let literal = automaton.path(spelling, MATCHED);
+        let end = if files_alone { FILE } else { MATCHED };
+        let glob = automaton.parts(parts, end);
+        let literal = automaton.path(spelling, end);
         automaton.start = automaton.add(State::Fork(glob, literal));
         automaton
     }
 
     fn empty() -> Self {
-        Self { states: vec![State::Matched, State::Beneath], start: MATCHED }
+        Self { states: vec![State::Matched, State::Beneath, State::File], start: MATCHED }
     }
 
     fn add(&mut self, state: State) -> u32 {
@@ -190,7 +199,7 @@ impl Automaton {
             }
             prev = Some(c);
         }
-        prev.is_some() && (now.has(MATCHED) || now.has(BENEATH))
+        prev.is_some() && (now.has(MATCHED) || now.has(BENEATH) || now.has(FILE))
     }
 
     /// Adds a state and all that it leads to without reading.
@@ -217,7 +226,7 @@ impl Automaton {
         search.visit(Step { a: self.start, b: other.start, place: Place::Start, read: None, from: 0 });
         let mut at = 0;
         while let Some(&step) = search.steps.get(at) {
-            if step.place == Place::Name && step.a <= BENEATH && step.b <= BENEATH {
+            if step.place == Place::Name && step.a <= FILE && step.b <= FILE {
                 return Some(search.path_to(at));
             }
             self.expand(other, step, at, &mut search);
@@ -262,6 +271,7 @@ impl State {
         match self {
             Self::Read(chars, next) => (chars, *next),
             Self::Matched => (&SLASH, BENEATH),
+            Self::File => (&NOTHING, FILE),
             Self::Beneath | Self::Fork(..) => (&ANYTHING, BENEATH),
         }
     }

@@ -3,6 +3,9 @@
 //! Owns the order of the answer, not what follows from it: a hard lock refuses a claim or only warns as the board's
 //! policy says.
 
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::coordination::{Work, mode_of};
@@ -77,6 +80,88 @@ pub fn conflicts<'a>(
     found
 }
 
+/// Most entries that [`overlaps_among`] looks at in pairs; a board of ten thousand claims in different folders needs
+/// hardly one.
+const MOST_PAIRS: usize = 2_000_000;
+
+/// Most pairs of globs that it compares in full, and most overlaps that it returns.
+const MOST_SEARCHES: usize = 5_000;
+
+/// Two tasks that have locks on the same path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Overlap {
+    /// The one: its place in what was asked about, and the place of the entry in its files.
+    pub first: (usize, usize),
+    /// The other, which comes later in what was asked about.
+    pub second: (usize, usize),
+}
+
+/// What [`overlaps_among`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overlaps {
+    /// One overlap for each two tasks that have any, in the order of what was asked about.
+    pub found: Vec<Overlap>,
+    /// Whether that is all of them; false where there were too many to compare.
+    pub is_all: bool,
+}
+
+/// Returns which of the locks overlap each other.
+///
+/// Only entries of which one begins like the other are compared, and of those no more than a bounded number: a board
+/// made to keep squad busy gets an incomplete answer and not an endless one.
+pub fn overlaps_among(works: &[&Work], ignore_case: bool) -> Overlaps {
+    struct Entry<'a> {
+        at: (usize, usize),
+        lock: &'a str,
+        head: Head,
+        pattern: OnceCell<Option<Pattern>>,
+    }
+    let mut entries: Vec<Entry<'_>> = Vec::new();
+    for (i, work) in works.iter().enumerate() {
+        for (n, lock) in work.files.iter().enumerate() {
+            let (head, pattern) = match path::normalise(lock, false) {
+                Ok(normal) => (Head::of(&normal, ignore_case), OnceCell::new()),
+                Err(_) => match Pattern::lenient(lock, ignore_case) {
+                    Some(pattern) => (pattern.head().clone(), OnceCell::from(Some(pattern))),
+                    None => continue,
+                },
+            };
+            entries.push(Entry { at: (i, n), lock, head, pattern });
+        }
+    }
+    // Whatever begins like an entry follows it in this order, without anything else in between.
+    entries.sort_by(|a, b| (a.head.text(), a.at).cmp(&(b.head.text(), b.at)));
+    let mut found: BTreeMap<(usize, usize), Overlap> = BTreeMap::new();
+    let (mut pairs, mut searches) = (0, 0);
+    for (n, a) in entries.iter().enumerate() {
+        let rest = entries[n + 1..].iter().take_while(|b| b.head.text().starts_with(a.head.text()));
+        for b in rest {
+            pairs += 1;
+            if pairs > MOST_PAIRS {
+                return Overlaps { found: found.into_values().collect(), is_all: false };
+            }
+            let (first, second) = if a.at < b.at { (a, b) } else { (b, a) };
+            let tasks = (first.at.0, second.at.0);
+            if tasks.0 == tasks.1 || !a.head.meets(&b.head) || found.contains_key(&tasks) {
+                continue;
+            }
+            searches += 1;
+            if searches > MOST_SEARCHES {
+                return Overlaps { found: found.into_values().collect(), is_all: false };
+            }
+            let pattern = |e: &'_ Entry<'_>| e.pattern.get_or_init(|| Pattern::lenient(e.lock, ignore_case)).is_some();
+            if pattern(a)
+                && pattern(b)
+                && let (Some(Some(a)), Some(Some(b))) = (a.pattern.get(), b.pattern.get())
+                && a.overlaps(b)
+            {
+                found.insert(tasks, Overlap { first: first.at, second: second.at });
+            }
+        }
+    }
+    Overlaps { found: found.into_values().collect(), is_all: true }
+}
+
 /// Reads a lock, unless its beginning already tells that none of mine overlaps it.
 fn near(lock: &str, mine: &[Pattern], ignore_case: bool) -> Option<Pattern> {
     if let Ok(normal) = path::normalise(lock, false) {
@@ -121,8 +206,9 @@ mod tests {
             ("src/**", "src/a", false, true),
             ("src/*.rs", "**/a*", false, true),
             ("src/*.rs", "src/*.ts", false, false),
-            // A folder may be named `a.rs`, and both cover the `b.ts` in it.
-            ("src/*.rs", "**/*.ts", false, true),
+            // Who shares the work out by extension is in nobody's way.
+            ("src/*.rs", "**/*.ts", false, false),
+            ("src/*", "**/*.ts", false, true),
         ] {
             let tasks = [task("in-progress", "t-1", &[lock])];
             let found = conflicts(&patterns(&[mine], ignore_case), None, tasks.iter(), ignore_case);
@@ -196,5 +282,43 @@ mod tests {
         assert_eq!(locks, ["crates/c7", "crates/c77", "crates/c77/tests/**/*.rs"]);
         // Takes well under a second without optimisation.
         assert!(begun.elapsed().as_secs() < 20, "it took {:?}", begun.elapsed());
+    }
+
+    fn among(files: &[&[&str]]) -> Vec<((usize, usize), (usize, usize))> {
+        let works: Vec<Work> =
+            files.iter().map(|files| Work::of(&task("in-progress", "t-1", files), LockMode::Hard)).collect();
+        let overlaps = overlaps_among(&works.iter().collect::<Vec<_>>(), false);
+        assert!(overlaps.is_all);
+        overlaps.found.iter().map(|overlap| (overlap.first, overlap.second)).collect()
+    }
+
+    #[test]
+    fn overlaps_among_tasks_are_found_once_for_each_two_of_them() {
+        assert_eq!(
+            among(&[&["a", "src/x"], &["b", "src"], &["src/*.rs", "src/x/y"]]),
+            [((0, 1), (1, 1)), ((0, 1), (2, 1)), ((1, 1), (2, 0)),]
+        );
+        assert_eq!(among(&[&["src", "src/a"], &["srcs"], &["", "../x"], &["./lib"], &["lib\\a"]]), [((3, 0), (4, 0))]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn overlaps_among_tasks_are_those_of_each_two_of_them(
+            files in proptest::collection::vec(proptest::collection::vec(
+                proptest::sample::select(vec!["a", "a/b", "ab", "a*", "*", "**/b", "b/*.c", "a/*.c", "{a,b}/c", "/a", ""]), 0..3), 0..6),
+        ) {
+            let files: Vec<&[&str]> = files.iter().map(Vec::as_slice).collect();
+            let found: Vec<(usize, usize)> = among(&files).iter().map(|(a, b)| (a.0, b.0)).collect();
+            let read = |files: &[&str]| files.iter().filter_map(|f| Pattern::lenient(f, false)).collect::<Vec<_>>();
+            let mut expected = Vec::new();
+            for a in 0..files.len() {
+                for b in a + 1..files.len() {
+                    if read(files[a]).iter().any(|x| read(files[b]).iter().any(|y| x.overlaps(y))) {
+                        expected.push((a, b));
+                    }
+                }
+            }
+            proptest::prop_assert_eq!(found, expected);
+        }
     }
 }

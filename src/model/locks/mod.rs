@@ -11,7 +11,7 @@ mod glob;
 pub mod path;
 pub mod pattern;
 
-pub use conflict::{Conflict, conflicts};
+pub use conflict::{Conflict, Overlap, Overlaps, conflicts, overlaps_among};
 pub use coordination::{Coordination, LocksFile, Work, derive, updated};
 pub use path::{BadPath, normalise};
 pub use pattern::{BadPattern, Pattern};

@@ -4,7 +4,9 @@
 //! a component, `**` is any number of them, `[a-z]` and `[!a-z]` are classes (which may match a slash), `{a,b}` are
 //! alternatives. `\` is a path separator, since boards are written on Windows too; so globs have no escapes, and an
 //! entry that reads as a glob also stands for the file whose name is spelled so: `app/[id]/page.tsx` covers
-//! `app/[id]/page.tsx`. An entry covers what it matches and everything beneath. Characters are compared, where
+//! `app/[id]/page.tsx`. An entry covers what it matches and everything beneath; but a glob that ends with a file
+//! extension after a wildcard (`src/*.rs`, `**/*.md`, `docs/*.{md,txt}`) means files and covers only what it matches,
+//! so that those who share the work out by extension are not in each other's way. Characters are compared, where
 //! globset compares bytes; the two differ beyond ASCII only.
 
 use super::automaton::Automaton;
@@ -95,7 +97,8 @@ impl Pattern {
         &self.head
     }
 
-    /// Tells whether the path, in normal form ([`path::normalise`]), is matched or lies beneath one that is.
+    /// Tells whether the path, in normal form ([`path::normalise`]), is matched or lies beneath one that is; for a
+    /// glob that ends with a file extension, whether it is matched.
     pub fn covers(&self, path: &str) -> bool {
         if self.ignore_case { self.covers_folded(&path::fold(path)) } else { self.covers_folded(path) }
     }
@@ -147,7 +150,29 @@ fn compile(normal: &str, ignore_case: bool) -> Result<Automaton, BadPattern> {
         .build()
         .map_err(|source| BadPattern::Glob { text: normal.to_owned(), source })?;
     let spelling = if ignore_case { path::fold(normal) } else { normal.to_owned() };
-    Ok(Automaton::of_glob(&glob::parse(normal, ignore_case), &spelling))
+    Ok(Automaton::of_glob(&glob::parse(normal, ignore_case), &spelling, means_files(normal)))
+}
+
+/// Tells whether a glob in normal form ends with a file extension after a wildcard, in its last component.
+///
+/// An extension is a dot and a letter or digit, spelled out: `*.rs`, `[id].test.tsx`, `*.{md,txt}`. Where braces hold
+/// a slash it is not told apart what is the last component, and the glob covers what is beneath as any other does.
+fn means_files(normal: &str) -> bool {
+    let last = normal.rsplit('/').next().unwrap_or(normal);
+    let opened = last.matches('{').count();
+    if opened != last.matches('}').count() {
+        return false;
+    }
+    let is_wild = |text: &str| text.contains(WILDCARDS);
+    let is_plain =
+        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-'));
+    if let Some((stem, list)) = last.strip_suffix('}').and_then(|open| open.rsplit_once(".{")) {
+        return is_wild(stem) && list.split(',').all(|word| is_plain(word) && word.starts_with(char::is_alphanumeric));
+    }
+    let Some(wildcard) = last.rfind(['?', '*', '[', '{', ']', '}']) else { return false };
+    let tail = &last[wildcard..];
+    let named = |(at, _): (usize, &str)| tail[at + 1..].starts_with(char::is_alphanumeric);
+    is_wild(last) && !tail.starts_with(['[', '{']) && tail.match_indices('.').any(named)
 }
 
 /// How everything that an entry covers begins.
@@ -166,6 +191,11 @@ impl Head {
         let text = &normal[..end.unwrap_or(normal.len())];
         let text = if ignore_case { path::fold(text) } else { text.to_owned() };
         Self { text, is_whole: end.is_none() }
+    }
+
+    /// Returns the beginning.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Tells whether a path could begin with both heads; for two plain paths that is the whole answer.
@@ -191,6 +221,9 @@ mod tests {
 
     /// Reads a folder's path as globset may see it: with or without the slash at its end.
     fn globset_covers(glob: &globset::GlobMatcher, path: &str) -> bool {
+        if means_files(glob.glob().glob()) {
+            return glob.is_match(path);
+        }
         let folders = path.match_indices('/').map(|(at, _)| at);
         glob.is_match(path) || folders.into_iter().any(|at| glob.is_match(&path[..at]) || glob.is_match(&path[..=at]))
     }
@@ -228,6 +261,17 @@ mod tests {
             ("src/*", "src/a/b", true),
             ("src/*", "src", false),
             ("src/*.rs", "src/a/b.rs", false),
+            ("src/*.rs", "src/a.rs", true),
+            ("src/*.rs", "src/a.rs/b", false),
+            ("docs/*.{md,txt}", "docs/a.txt", true),
+            ("docs/*.{md,txt}", "docs/a.txt/b", false),
+            ("app/[id].tsx", "app/[id].tsx/b", false),
+            ("src/*.{rs,}", "src/a.rs/b", true),
+            ("src/*.", "src/a./b", true),
+            ("src/v*", "src/v1.2/b", true),
+            ("*.d/a", "x.d/a/b", true),
+            ("a{,.rs}", "a.rs/b", true),
+            ("{a/*,b/*.rs}", "a/x/y", true),
             ("src/**", "src", false),
             ("src/**", "src/a/b", true),
             ("src/**/b.rs", "src/b.rs", true),
@@ -283,6 +327,12 @@ mod tests {
             ("src/?.rs", "src/?.ts", false),
             ("a/*/c", "a/b/d", false),
             ("a/*/c", "*/b/c", true),
+            ("**/*.rs", "**/*.md", false),
+            ("src/*.rs", "src/a.rs/b", false),
+            ("src/*.rs", "src", true),
+            ("src/**", "**/*.rs", true),
+            ("docs/*.{md,txt}", "docs/*.txt", true),
+            ("docs/*.{md,txt}", "**/*.rs", false),
             ("**/*.rs", "docs", true),
             ("**/a/**", "b/*/c", true),
             ("[ab]", "[bc]", true),
@@ -378,6 +428,9 @@ mod tests {
             "{[ab]/b,*}",
             ".",
             "..",
+            ".a",
+            "*.a",
+            "*.{a,b}",
         ]);
         prop::collection::vec(atom, 1..6).prop_map(|atoms| atoms.concat())
     }
@@ -391,7 +444,8 @@ mod tests {
                 prop_assert_eq!(Pattern::new(&glob, ignore_case).is_err(), globset(&glob, ignore_case).is_none());
                 return Ok(());
             };
-            for path in all_paths(if ignore_case { "aB/" } else { "ab/" }, 6) {
+            let plain = if ignore_case { "aB/" } else { "ab/" };
+            for path in all_paths(plain, 6).into_iter().chain(all_paths("a./", 6)) {
                 prop_assert_eq!(pattern.covers(&path), globset_covers(&oracle, &path), "{} and {}", glob, path);
             }
         }
@@ -399,7 +453,8 @@ mod tests {
         #[test]
         fn overlap_is_found_exactly_when_there_is_a_common_path(a in any_glob(), b in any_glob(), ignore_case: bool) {
             let (Ok(a), Ok(b)) = (Pattern::new(&a, ignore_case), Pattern::new(&b, ignore_case)) else { return Ok(()) };
-            let common = all_paths("ab/", 6).into_iter().find(|path| a.covers(path) && b.covers(path));
+            let mut paths = all_paths("ab/", 6).into_iter().chain(all_paths("a./", 6));
+            let common = paths.find(|path| a.covers(path) && b.covers(path));
             if let Some(path) = common {
                 prop_assert!(a.overlaps(&b) && b.overlaps(&a), "{} is in both {:?} and {:?}", path, a.as_str(), b.as_str());
             }

@@ -1,0 +1,165 @@
+//! `check`: the files of a board against the schema and the rules.
+//!
+//! Owns which files are looked at, wherever they are; what is wrong with them is `review`'s to say.
+
+use std::path::{Path, PathBuf};
+
+use super::failure::Failure;
+use super::look::evidence_faults;
+use super::session::{Freshness, Session};
+use crate::board::files::{EntryKind, Files, ReadError, TooLarge};
+use crate::board::folder::Folder;
+use crate::board::layout::{ARCHIVE_DIR, CONFIG, LIVE_DIR, task_stem};
+use crate::board::snapshot::Snapshot;
+use crate::model::board::Board;
+use crate::model::code::ErrorCode;
+use crate::review::check::{BoardFile, CheckOptions, FileFault, FileKind, FileRole, Report, check};
+use crate::schema::Violation;
+
+/// What is to be checked.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// The board, as the remote has it.
+    Board,
+    /// What is staged for the user's next commit; the index is another than usual where a hook was given one.
+    Staged {
+        /// The index file.
+        index: Option<PathBuf>,
+    },
+    /// The board at a commit.
+    At(String),
+    /// A folder, or one file of tasks.
+    Path(PathBuf),
+}
+
+/// Checks the files of a board.
+///
+/// # Errors
+/// [`Failure`] when they cannot be read at all; what is wrong with them is in the report.
+pub fn check_files(session: impl FnOnce() -> Result<Session, Failure>, subject: &Subject) -> Result<Report, Failure> {
+    let (snapshot, evidence) = match subject {
+        Subject::Path(path) if path.is_file() => return one_file(path),
+        Subject::Path(path) if !path.exists() => {
+            return Err(Failure::new(ErrorCode::NotFound, format!("there is nothing at {}", path.display()))
+                .hint("name a folder that holds a board, or a task's file"));
+        }
+        Subject::Path(path) => (Snapshot::new(Box::new(Folder::new(path))), Vec::new()),
+        Subject::Staged { index } => (session()?.board.staged(index.as_deref())?, Vec::new()),
+        Subject::At(revision) => (super::look::snapshot_at(&session()?, revision)?, Vec::new()),
+        Subject::Board => {
+            let session = session()?;
+            let view = session.view(Freshness::Due)?;
+            let faults = stale_evidence(&session, &view.snapshot)?;
+            let snapshot = session.board.snapshot(Some(view.head))?;
+            (snapshot, faults)
+        }
+    };
+    if !matches!(subject, Subject::Path(_)) && snapshot.files().find(CONFIG).map_err(unreadable)?.is_none() {
+        return Err(crate::model::refusal::Refusal::NotFound { what: "board", name: "here".to_owned() }.into());
+    }
+    let mut report = check_snapshot(&snapshot)?;
+    report.violations.extend(evidence);
+    report.violations.sort();
+    Ok(report)
+}
+
+fn unreadable(error: ReadError) -> Failure {
+    Failure::new(ErrorCode::Internal, "the board cannot be read").caused_by(error.as_ref())
+}
+
+/// Checks every file of a board, each read once.
+///
+/// # Errors
+/// [`Failure`] when a folder cannot be listed.
+pub fn check_snapshot(snapshot: &Snapshot) -> Result<Report, Failure> {
+    let files = snapshot.files();
+    // A broken configuration is a violation; where the locks file is then stands in its default place.
+    let locks_path = snapshot.locks_path();
+    let mut wanted: Vec<(String, FileRole)> = vec![(CONFIG.to_owned(), FileRole::Config)];
+    for entry in files.list(LIVE_DIR).map_err(unreadable)? {
+        if let Some(stem) = task_stem(&entry.name) {
+            wanted.push((format!("{LIVE_DIR}/{}", entry.name), FileRole::Live { stem: stem.to_owned() }));
+        }
+    }
+    for month in files.list(ARCHIVE_DIR).map_err(unreadable)? {
+        if month.kind != EntryKind::Folder {
+            continue;
+        }
+        let folder = format!("{ARCHIVE_DIR}/{}", month.name);
+        for entry in files.list(&folder).map_err(unreadable)? {
+            if let Some(stem) = task_stem(&entry.name) {
+                wanted.push((format!("{folder}/{}", entry.name), FileRole::Archived { stem: stem.to_owned() }));
+            }
+        }
+    }
+    wanted.push((locks_path.clone(), FileRole::Locks));
+    let mut failed = None;
+    let found = wanted.into_iter().filter_map(|(path, role)| match read(files, &path, role) {
+        Ok(file) => file,
+        Err(failure) => {
+            failed.get_or_insert(failure);
+            None
+        }
+    });
+    let options = CheckOptions { config_path: CONFIG.to_owned(), locks_path };
+    let mut report = check(found, &options);
+    if let Some(failure) = failed {
+        return Err(failure);
+    }
+    report.locate(|path| {
+        let entry = files.find(path).ok()??;
+        files.read(path, &entry).ok()
+    });
+    Ok(report)
+}
+
+fn read(files: &dyn Files, path: &str, role: FileRole) -> Result<Option<BoardFile>, Failure> {
+    let Some(entry) = files.find(path).map_err(unreadable)? else { return Ok(None) };
+    let kind = match entry.kind {
+        EntryKind::File => FileKind::Ordinary,
+        EntryKind::Executable => FileKind::Executable,
+        EntryKind::Link => FileKind::Link,
+        EntryKind::Folder => FileKind::Folder,
+        EntryKind::Submodule => FileKind::Submodule,
+    };
+    let content = match kind {
+        FileKind::Ordinary => files.read(path, &entry).map_err(|error| match error.downcast_ref::<TooLarge>() {
+            Some(large) => FileFault::TooLarge { bytes: large.size },
+            None => FileFault::Unreadable { why: error.to_string() },
+        }),
+        _ => Ok(Vec::new()),
+    };
+    Ok(Some(BoardFile { path: path.to_owned(), role, kind, content }))
+}
+
+/// Checks one task's file by itself: the rules between files need the others.
+fn one_file(path: &Path) -> Result<Report, Failure> {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = task_stem(&name).unwrap_or(&name).to_owned();
+    let folder = Folder::new(path.parent().unwrap_or(Path::new(".")));
+    let role = FileRole::Live { stem };
+    let file = read(&folder, &name, role)?.ok_or_else(|| Failure::new(ErrorCode::NotFound, format!("no file {name}")))?;
+    let options = CheckOptions { config_path: String::new(), locks_path: String::new() };
+    let mut report = check([file], &options);
+    // By itself a file has no board around it that could lack anything.
+    report.violations.retain(|v| v.file == name);
+    Ok(report)
+}
+
+/// Returns the evidence of the board's tasks that is no longer what it was, as far as it is in this worktree.
+fn stale_evidence(session: &Session, snapshot: &Snapshot) -> Result<Vec<Violation>, Failure> {
+    let mut found = Vec::new();
+    for task in snapshot.live()? {
+        for fault in evidence_faults(session, task) {
+            let violation = Violation::error(
+                "evidence-changed",
+                crate::board::layout::task_path(&task.id, &crate::model::board::Place::Live),
+                "/evidence",
+                fault,
+                "hand in again with evidence of the file as it is, if the change is meant",
+            );
+            found.push(violation.warning());
+        }
+    }
+    Ok(found)
+}

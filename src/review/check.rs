@@ -1,0 +1,736 @@
+//! One pass over the files of a board.
+//!
+//! Owns what a file to check is, which rules look at it and what the report is. A file's content is dropped as soon
+//! as its own rules have looked; what the rules between files need of it is in `kept`.
+
+use std::collections::HashSet;
+
+use super::kept::{Kept, Names};
+use super::locks::{self, FoundLocks};
+use super::within;
+use crate::model::config::BoardConfig;
+use crate::model::id::{AgentName, TaskId};
+use crate::model::task::Task;
+use crate::schema::document::{MAX_BYTES, line_of};
+use crate::schema::{Violation, look_at_board, look_at_task};
+
+/// One file of the board, as it was found.
+#[derive(Debug, Clone)]
+pub struct BoardFile {
+    /// The path within the repository.
+    pub path: String,
+    /// What it is on the board.
+    pub role: FileRole,
+    /// What sort of thing stands at the path.
+    pub kind: FileKind,
+    /// Its bytes, or why there are none; not looked at where the kind is not [`FileKind::Ordinary`].
+    pub content: Result<Vec<u8>, FileFault>,
+}
+
+/// What a file is on the board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileRole {
+    /// The configuration and roster.
+    Config,
+    /// A task in the folder of those that are worked on.
+    Live {
+        /// The file's name without `.json`.
+        stem: String,
+    },
+    /// A task that was put away.
+    Archived {
+        /// The file's name without `.json`.
+        stem: String,
+    },
+    /// The locks file.
+    Locks,
+}
+
+/// What sort of thing stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// An ordinary file.
+    Ordinary,
+    /// A file that may be executed.
+    Executable,
+    /// A symbolic link.
+    Link,
+    /// A folder.
+    Folder,
+    /// Another repository.
+    Submodule,
+}
+
+/// Why a file has no content to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileFault {
+    /// It is larger than a file of the board may be, and was not read.
+    TooLarge {
+        /// Its size in bytes.
+        bytes: u64,
+    },
+    /// It could not be read.
+    Unreadable {
+        /// Why, in the reader's words.
+        why: String,
+    },
+}
+
+/// What the check must know that stands in none of the files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckOptions {
+    /// Where the configuration is, or should be.
+    pub config_path: String,
+    /// Where the locks file is, or should be.
+    pub locks_path: String,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Everything that is wrong or odd, by file, place in the file and code.
+    pub violations: Vec<Violation>,
+    /// How many files were looked at.
+    pub checked: usize,
+}
+
+impl Report {
+    /// Tells whether any violation is an error.
+    pub fn has_errors(&self) -> bool {
+        self.violations.iter().any(Violation::is_error)
+    }
+
+    /// Sets the lines that are not known yet: those of the rules between files, whose content was not kept.
+    ///
+    /// `read` gives a file once more; it is asked once for each file that has such a violation. Where it gives
+    /// nothing, the line stays unknown.
+    pub fn locate(&mut self, mut read: impl FnMut(&str) -> Option<Vec<u8>>) {
+        for of_one_file in self.violations.chunk_by_mut(|a, b| a.file == b.file) {
+            if of_one_file.iter().all(|v| v.line.is_some()) {
+                continue;
+            }
+            let bytes = read(&of_one_file[0].file);
+            if let Some(text) = bytes.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()) {
+                set_lines(of_one_file, text);
+            }
+        }
+        self.violations.sort();
+    }
+}
+
+/// Checks the files of a board, each handed in once; in any order, though with the configuration first less is kept.
+///
+/// What is larger than [`MAX_BYTES`] need not be handed in with its content: see [`FileFault::TooLarge`].
+pub fn check(files: impl IntoIterator<Item = BoardFile>, options: &CheckOptions) -> Report {
+    let mut pass = Pass::default();
+    for file in files {
+        pass.look(file);
+    }
+    pass.finish(options)
+}
+
+/// Returns the violation of a task whose id is not the stem of its file's name.
+pub fn id_mismatch(path: &str, stem: &str, task: &Task) -> Option<Violation> {
+    (task.id.as_str() != stem).then(|| {
+        Violation::error(
+            "id-mismatch",
+            path,
+            "/id",
+            format!("the id is {} and the file is called {}.json", task.id, stem.escape_debug()),
+            "rename the file or correct the id: they must be equal",
+        )
+    })
+}
+
+/// Returns the violation of a board file that is no ordinary one.
+pub fn not_ordinary(path: &str, kind: FileKind) -> Option<Violation> {
+    let what = match kind {
+        FileKind::Ordinary => return None,
+        FileKind::Executable => "may be executed",
+        FileKind::Link => "is a symbolic link",
+        FileKind::Folder => "is a folder",
+        FileKind::Submodule => "is a submodule",
+    };
+    Some(Violation::error(
+        "not-a-file",
+        path,
+        "",
+        format!("it {what}; a file of the board must be an ordinary file (mode 100644)"),
+        "replace it by an ordinary file",
+    ))
+}
+
+/// What has been seen so far.
+#[derive(Default)]
+struct Pass {
+    violations: Vec<Violation>,
+    checked: usize,
+    config: Seen<BoardConfig>,
+    roster: Option<HashSet<String>>,
+    locks: FoundLocks,
+    tasks: Vec<Kept>,
+}
+
+/// Whether a file of which there is one has been seen.
+#[derive(Default)]
+enum Seen<T> {
+    #[default]
+    No,
+    /// Seen, and nothing could be made of it.
+    Broken,
+    Read(Box<T>),
+}
+
+impl Pass {
+    fn look(&mut self, file: BoardFile) {
+        self.checked += 1;
+        let bytes = match content(&file) {
+            Ok(bytes) => Some(bytes),
+            Err(violation) => {
+                self.violations.push(violation);
+                None
+            }
+        };
+        match &file.role {
+            FileRole::Config => self.config(&file.path, bytes),
+            FileRole::Locks => {
+                let (found, violations) = FoundLocks::read(&file.path, bytes);
+                self.locks = found;
+                self.violations.extend(violations);
+            }
+            FileRole::Live { stem } => self.task(&file.path, stem, false, bytes),
+            FileRole::Archived { stem } => self.task(&file.path, stem, true, bytes),
+        }
+    }
+
+    fn config(&mut self, path: &str, bytes: Option<&[u8]>) {
+        self.config = Seen::Broken;
+        let Some(bytes) = bytes else { return };
+        let look = look_at_board(path, bytes);
+        self.violations.extend(look.violations);
+        let Some(config) = look.typed else { return };
+        let mut twins = within::roster(path, &config);
+        set_lines(&mut twins, std::str::from_utf8(bytes).unwrap_or_default());
+        self.violations.extend(twins);
+        self.roster = Some(config.agents.iter().map(|agent| agent.name.folded()).collect());
+        self.config = Seen::Read(Box::new(config));
+    }
+
+    fn task(&mut self, path: &str, stem: &str, archived: bool, bytes: Option<&[u8]>) {
+        let is_id = TaskId::new(stem);
+        if let Err(bad) = &is_id {
+            let message = format!("no task can have this file's name: {bad}");
+            let hint = "give the task an id that may be one, and name the file after it";
+            self.violations.push(Violation::error("bad-file-name", path, "", message, hint));
+        }
+        let mut kept = Kept::unread(path, stem, archived);
+        if let Some(bytes) = bytes {
+            let look = look_at_task(path, bytes);
+            let is_newer = look.violations.iter().any(Violation::is_error);
+            self.violations.extend(look.violations);
+            if let Some(task) = look.typed {
+                let mut found = Vec::new();
+                if is_id.is_ok() {
+                    found.extend(id_mismatch(path, stem, &task));
+                }
+                // What a newer squad means by its fields is not for this one to judge.
+                if !is_newer {
+                    within::rules(path, &task, archived, &mut found);
+                }
+                if !found.is_empty() {
+                    set_lines(&mut found, std::str::from_utf8(bytes).unwrap_or_default());
+                    self.violations.extend(found);
+                }
+                kept.read(task, self.roster.as_ref());
+            }
+        }
+        self.tasks.push(kept);
+    }
+
+    fn finish(mut self, options: &CheckOptions) -> Report {
+        // The live file of an id comes before its archived ones, whatever order the files came in.
+        self.tasks.sort_by(|a, b| (a.archived, &a.path).cmp(&(b.archived, &b.path)));
+        let names = Names::of(&self.tasks);
+        names.twins(&self.tasks, &mut self.violations);
+        names.references(&self.tasks, &mut self.violations);
+        names.circles(&self.tasks, &mut self.violations);
+        if let Some(roster) = &self.roster {
+            strangers(&self.tasks, roster, &mut self.violations);
+        }
+        let config = match &self.config {
+            Seen::Read(config) => Some(config.as_ref()),
+            Seen::Broken => None,
+            Seen::No => {
+                let message = "there is no configuration, so nobody is in the roster";
+                let hint = "`squad init` makes one, and enters everybody whom the tasks name";
+                self.violations.push(Violation::error("no-config", &options.config_path, "", message, hint));
+                None
+            }
+        };
+        let on_a_board = !matches!(self.config, Seen::No);
+        locks::compare(&self.tasks, &self.locks, on_a_board, &options.locks_path, &mut self.violations);
+        locks::overlaps(&self.tasks, config, &mut self.violations);
+        self.violations.sort();
+        self.violations.dedup();
+        Report { violations: self.violations, checked: self.checked }
+    }
+}
+
+/// Returns the bytes of an ordinary file that could be read.
+fn content(file: &BoardFile) -> Result<&[u8], Violation> {
+    if let Some(violation) = not_ordinary(&file.path, file.kind) {
+        return Err(violation);
+    }
+    file.content.as_deref().map_err(|fault| match fault {
+        FileFault::TooLarge { bytes } => Violation::error(
+            "too-large",
+            &file.path,
+            "",
+            format!("the file has {bytes} bytes, more than the {MAX_BYTES} that a file of the board may have"),
+            "move long texts into files of the repository and name their paths",
+        ),
+        FileFault::Unreadable { why } => Violation::error(
+            "unreadable",
+            &file.path,
+            "",
+            format!("the file cannot be read: {}", why.chars().take(300).collect::<String>().escape_debug()),
+            "make the file readable, or take the last good version from its history",
+        ),
+    })
+}
+
+fn set_lines(violations: &mut [Violation], text: &str) {
+    for violation in violations.iter_mut().filter(|v| v.line.is_none()) {
+        violation.line = line_of(text, &violation.pointer);
+    }
+}
+
+/// Names on tasks that are worked on, and in no roster. The archive is history: whoever left stays in it.
+fn strangers(tasks: &[Kept], roster: &HashSet<String>, found: &mut Vec<Violation>) {
+    for task in tasks {
+        for (pointer, name) in task.names.iter().filter(|(_, name)| !roster.contains(&name.folded())) {
+            found.push(stranger(&task.path, pointer, name));
+        }
+    }
+}
+
+fn stranger(path: &str, pointer: &str, name: &AgentName) -> Violation {
+    let hint = match AgentName::new(name.as_str()) {
+        Ok(name) => format!("`squad agents add {name} --role executor`, or correct the name"),
+        Err(_) => "correct the name".to_owned(),
+    };
+    Violation::error("unknown-agent", path, pointer, format!("{name} is not in the roster"), hint).warning()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::model::config::DEFAULT_LOCKS_FILE;
+
+    const CONFIG: &str = "squad/squad.json";
+
+    fn options() -> CheckOptions {
+        CheckOptions { config_path: CONFIG.to_owned(), locks_path: DEFAULT_LOCKS_FILE.to_owned() }
+    }
+
+    fn file(path: &str, role: FileRole, content: &str) -> BoardFile {
+        BoardFile { path: path.to_owned(), role, kind: FileKind::Ordinary, content: Ok(content.as_bytes().to_vec()) }
+    }
+
+    /// A board in memory: files by path; the role follows from the path.
+    #[derive(Clone)]
+    struct Sample(Vec<BoardFile>);
+
+    impl Sample {
+        /// Returns a board with a roster and nothing to do.
+        fn new() -> Self {
+            let config = json!({
+                "schemaVersion": 1,
+                "board": {"branch": "squad"},
+                "agents": [{"name": "scout", "role": "executor"}, {"name": "vault", "role": "manager"}],
+            });
+            Self(vec![file(CONFIG, FileRole::Config, &pretty(&config))])
+        }
+
+        fn live(self, task: &Value) -> Self {
+            let stem = task["id"].as_str().expect("an id").to_owned();
+            self.named(&stem, task)
+        }
+
+        fn named(mut self, stem: &str, task: &Value) -> Self {
+            let role = FileRole::Live { stem: stem.to_owned() };
+            self.0.push(file(&format!("squad/tasks/json/{stem}.json"), role, &pretty(task)));
+            self
+        }
+
+        fn archived(mut self, month: &str, task: &Value) -> Self {
+            let stem = task["id"].as_str().expect("an id").to_owned();
+            let path = format!("squad/tasks/archived/{month}/{stem}.json");
+            self.0.push(file(&path, FileRole::Archived { stem }, &pretty(task)));
+            self
+        }
+
+        fn locks(mut self, text: &str) -> Self {
+            self.0.push(file(DEFAULT_LOCKS_FILE, FileRole::Locks, text));
+            self
+        }
+
+        fn current_work(self, work: &Value) -> Self {
+            let file = json!({"version": "1.0", "lastUpdated": "2026-11-21T03:14:11.000Z", "currentWork": work});
+            self.locks(&pretty(&file))
+        }
+
+        fn report(&self) -> Report {
+            let mut report = check(self.0.clone(), &options());
+            report.locate(|path| self.0.iter().find(|f| f.path == path)?.content.clone().ok());
+            report
+        }
+
+        /// Returns each violation as `severity code file pointer:line`.
+        fn rows(&self) -> Vec<String> {
+            let row = |v: &Violation| {
+                let file = v.file.rsplit('/').next().unwrap_or_default();
+                let line = v.line.map_or("-".to_owned(), |line| line.to_string());
+                format!("{} {} {file} {}:{line}", v.severity.as_str(), v.code, v.pointer)
+            };
+            self.report().violations.iter().map(row).collect()
+        }
+    }
+
+    fn pretty(value: &Value) -> String {
+        serde_json::to_string_pretty(value).expect("it is plain") + "\n"
+    }
+
+    /// Returns a task in the backlog with some fields over the usual ones.
+    fn task(id: &str, fields: &Value) -> Value {
+        let mut task = json!({
+            "id": id, "title": "t", "status": "backlog", "priority": "high", "createdAt": 1000, "updatedAt": 9000,
+            "chat": [],
+        });
+        for (key, value) in fields.as_object().expect("an object") {
+            task[key] = value.clone();
+        }
+        task
+    }
+
+    fn claimed(id: &str, files: &[&str]) -> Value {
+        let claim = json!({"agent": "scout", "epoch": 1, "at": 5000, "leaseSeconds": 900});
+        task(id, &json!({"status": "in-progress", "assigned": "scout", "epoch": 1, "claim": claim, "files": files}))
+    }
+
+    fn work(id: &str, files: &[&str]) -> Value {
+        json!({"taskId": id, "files": files, "agent": "scout", "since": 5000, "mode": "hard"})
+    }
+
+    fn entry(state: &str, at: i64, by_squad: bool, trigger: &str) -> Value {
+        let mut entry = json!({"state": state, "timestamp": at, "actor": "scout", "trigger": trigger});
+        if by_squad {
+            entry["op"] = json!("01ARYZ6S410000000000000000");
+        }
+        entry
+    }
+
+    #[test]
+    fn a_whole_board_has_no_violation() {
+        let done = json!({
+            "id": "ev-1", "kind": "url", "url": "https://example.org", "by": "scout", "at": 8000, "epoch": 1,
+        });
+        let board = Sample::new()
+            .live(&claimed("t-1", &["src"]))
+            .live(&task("t-2", &json!({"dependsOn": ["t-1", "t-3"], "parent": "t-1"})))
+            .live(&task(
+                "t-4",
+                &json!({
+                    "status": "completed", "completedBy": "scout", "deliverable": "d", "evidence": [done],
+                    "stateHistory": [entry("backlog", 1000, true, "new"), entry("completed", 8000, true, "complete")],
+                }),
+            ))
+            .archived("2026-11", &task("t-3", &json!({"status": "archived", "assigned": "left-long-ago"})))
+            .current_work(&json!({"t-1": work("t-1", &["src"])}));
+        assert_eq!(board.rows(), Vec::<String>::new());
+        assert_eq!(board.report().checked, 6);
+    }
+
+    #[test]
+    fn each_rule_finds_what_it_is_for_and_nothing_else() {
+        let board = Sample::new;
+        let plain = |id: &str| task(id, &json!({}));
+        let blocked =
+            |id: &str, block: Value| task(id, &json!({"status": "blocked", "blockedBy": "b", "block": block}));
+        let locked = || board().live(&claimed("t-1", &["src"]));
+        let completed = |fields: Value| {
+            let mut task = task("t-1", &json!({"status": "completed"}));
+            task.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
+            task
+        };
+        let rows: Vec<(&str, Sample, &[&str])> = vec![
+            ("a schema's error", board().live(&task("t-1", &json!({"priority": "soon"}))), &["error unknown-word t-1.json /priority:5"]),
+            ("a schema's warning", board().live(&task("t-1", &json!({"x": 1}))), &["warning unknown-field t-1.json /x:9"]),
+            ("another id", board().named("t-2", &plain("t-1")), &["error id-mismatch t-2.json /id:2"]),
+            ("a name that is no id", board().named("a b", &plain("t-1")), &["error bad-file-name a b.json :1"]),
+            ("archived in the live folder", board().live(&task("t-1", &json!({"status": "archived"}))), &["error wrong-folder t-1.json /status:4"]),
+            ("open in the archive", board().archived("2026-11", &plain("t-1")), &["error wrong-folder t-1.json /status:4"]),
+            (
+                "an id twice",
+                board().live(&plain("t-1")).archived("2026-11", &task("t-1", &json!({"status": "archived"}))),
+                &["error duplicate-id t-1.json /id:2"],
+            ),
+            ("two ids that differ in case", board().live(&plain("t-1")).live(&plain("T-1")), &["error case-twin t-1.json /id:2"]),
+            ("dependsOn", board().live(&task("t-1", &json!({"dependsOn": ["t-9"]}))), &["error dangling-reference t-1.json /dependsOn/0:10"]),
+            ("parent", board().live(&task("t-1", &json!({"parent": "t-9"}))), &["error dangling-reference t-1.json /parent:9"]),
+            (
+                "block.on",
+                board().live(&blocked("t-1", json!({"kind": "dependency", "on": ["t-9"]}))),
+                &["error dangling-reference t-1.json /block/on/0:13"],
+            ),
+            (
+                "block.holder",
+                board().live(&blocked("t-1", json!({"kind": "conflict", "paths": ["a"], "holder": "t-9"}))),
+                &["error dangling-reference t-1.json /block/holder:15"],
+            ),
+            (
+                "a reference to a broken file is no dangling one",
+                board().live(&task("t-1", &json!({"parent": "t-2"}))).live(&task("t-2", &json!({"title": 1}))),
+                &["error wrong-type t-2.json /title:3"],
+            ),
+            (
+                "strangers, each once",
+                board().live(&task("t-1", &json!({
+                    "assigned": "Scout", "participants": ["vault", "x"],
+                    "subtasks": [{"id": "s", "title": "s", "status": "backlog", "assignee": "y"}],
+                    "chat": [{"id": "m", "author": "X", "content": "c", "timestamp": 1}, {"id": "n", "author": "z", "content": "c", "timestamp": 1}],
+                }))),
+                &[
+                    "warning unknown-agent t-1.json /chat/1/author:17",
+                    "warning unknown-agent t-1.json /participants/1:25",
+                    "warning unknown-agent t-1.json /subtasks/0/assignee:32",
+                ],
+            ),
+            (
+                "a stranger's claim",
+                board().live(&{
+                    let mut task = claimed("t-1", &[]);
+                    task["claim"]["agent"] = json!("x");
+                    task
+                }),
+                &["warning unknown-agent t-1.json /claim/agent:12"],
+            ),
+            (
+                "a circle of dependencies, once",
+                board().live(&task("t-1", &json!({"dependsOn": ["t-3", "t-2"]}))).live(&task("t-2", &json!({"dependsOn": ["t-1"]}))).live(&plain("t-3")),
+                &["error cycle t-1.json /dependsOn/1:11"],
+            ),
+            ("a task that waits for itself", board().live(&task("t-1", &json!({"dependsOn": ["t-1"]}))), &["error cycle t-1.json /dependsOn/0:10"]),
+            (
+                "a circle of parents",
+                board().live(&task("t-1", &json!({"parent": "t-2"}))).live(&task("t-2", &json!({"parent": "t-1"}))),
+                &["error cycle t-1.json /parent:9"],
+            ),
+            (
+                "a claim of another epoch",
+                board().live(&{
+                    let mut task = claimed("t-1", &[]);
+                    task["epoch"] = json!(2);
+                    task
+                }),
+                &["error claim-epoch t-1.json /claim/epoch:13"],
+            ),
+            (
+                "a claim on what nobody works on",
+                board().live(&{
+                    let mut task = claimed("t-1", &[]);
+                    task["status"] = json!("ready");
+                    task
+                }),
+                &["error claim-status t-1.json /claim:11"],
+            ),
+            ("blockedBy without a block", board().live(&task("t-1", &json!({"blockedBy": "b"}))), &["warning not-blocked t-1.json /blockedBy:9"]),
+            ("completed by hand", board().live(&completed(json!({}))), &["warning incomplete-completion t-1.json /status:4"]),
+            (
+                "completed by squad, it says",
+                board().live(&completed(json!({"completedBy": "scout", "stateHistory": [entry("completed", 1, true, "verify")]}))),
+                &["error incomplete-completion t-1.json /status:4"],
+            ),
+            (
+                "a history by squad that ends elsewhere",
+                board().live(&task("t-1", &json!({"stateHistory": [entry("ready", 1, true, "approve")]}))),
+                &["error history-status t-1.json /stateHistory/0/state:11"],
+            ),
+            (
+                "a history by hand that ends elsewhere",
+                board().live(&task("t-1", &json!({"stateHistory": [entry("ready", 1, false, "approve")]}))),
+                &["warning history-status t-1.json /stateHistory/0/state:11"],
+            ),
+            ("changed before it was made", board().live(&task("t-1", &json!({"updatedAt": 999}))), &["warning time-order t-1.json /updatedAt:7"]),
+            (
+                "a chat out of order",
+                board().live(&task("t-1", &json!({"chat": [
+                    {"id": "m", "author": "scout", "content": "c", "timestamp": 2}, {"id": "n", "author": "scout", "content": "c", "timestamp": 1},
+                ]}))),
+                &["warning time-order t-1.json /chat/1/timestamp:19"],
+            ),
+            (
+                "a history out of order",
+                board().live(&task("t-1", &json!({"stateHistory": [entry("backlog", 2, false, "x"), entry("backlog", 1, false, "x")]}))),
+                &["warning time-order t-1.json /stateHistory/1/timestamp:18"],
+            ),
+            ("no locks file", locked(), &["error locks-missing coordination.json :-"]),
+            ("a lock that is not in the file", locked().current_work(&json!({})), &["error locks-stale coordination.json /currentWork:4"]),
+            (
+                "a lock that is otherwise in the file, and one that is gone",
+                locked().current_work(&json!({"t-0": work("t-0", &["x"]), "t-1": work("t-1", &["src", "y"])})),
+                &["error locks-stale coordination.json /currentWork/t-0:5", "error locks-stale coordination.json /currentWork/t-1:14"],
+            ),
+            (
+                "the lock of a task that cannot be read is not judged",
+                board().live(&task("t-1", &json!({"title": 1}))).current_work(&json!({"t-1": work("t-1", &["x"])})),
+                &["error wrong-type t-1.json /title:3"],
+            ),
+            ("another tool's locks", locked().locks("{\"sessions\": []}"), &["warning locks-foreign coordination.json :1"]),
+            ("a broken locks file", locked().locks("{"), &["error invalid-json coordination.json :1"]),
+            (
+                "an entry about another task",
+                board().current_work(&json!({"t-1": work("t-2", &["x"])})),
+                &["error wrong-value coordination.json /currentWork:4"],
+            ),
+            (
+                "two tasks with the same path",
+                board().live(&claimed("t-1", &["docs", "src/a"])).live(&claimed("t-2", &["lib", "src/*"]))
+                    .current_work(&json!({"t-1": work("t-1", &["docs", "src/a"]), "t-2": work("t-2", &["lib", "src/*"])})),
+                &["warning locks-overlap t-2.json /files/1:19"],
+            ),
+            ("a newer file", board().live(&task("t-1", &json!({"schemaVersion": 2, "updatedAt": 1}))), &["error newer-schema t-1.json /schemaVersion:9"]),
+            ("no configuration", Sample(Vec::new()).live(&plain("t-1")), &["error no-config squad.json :-"]),
+        ];
+        for (what, board, expected) in rows {
+            assert_eq!(board.rows(), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn only_ordinary_files_of_bounded_size_are_looked_at() {
+        let at = |kind, content| BoardFile {
+            kind,
+            content,
+            ..file("squad/tasks/json/t-1.json", FileRole::Live { stem: "t-1".to_owned() }, "{}")
+        };
+        for (kind, content, code) in [
+            (FileKind::Executable, Ok(b"{}".to_vec()), "not-a-file"),
+            (FileKind::Link, Ok(b"../../secret".to_vec()), "not-a-file"),
+            (FileKind::Folder, Ok(Vec::new()), "not-a-file"),
+            (FileKind::Submodule, Ok(Vec::new()), "not-a-file"),
+            (FileKind::Ordinary, Err(FileFault::TooLarge { bytes: 1 << 30 }), "too-large"),
+            (FileKind::Ordinary, Ok(vec![b' '; MAX_BYTES + 1]), "too-large"),
+            (FileKind::Ordinary, Err(FileFault::Unreadable { why: "\u{1b}[2J".to_owned() }), "unreadable"),
+            (FileKind::Ordinary, Ok(b"{\"id\": \"\xFF\"}".to_vec()), "invalid-utf8"),
+            (FileKind::Ordinary, Ok(b"\xEF\xBB\xBF{}".to_vec()), "bom"),
+            (FileKind::Ordinary, Ok(b"{\"id\": 1, \"id\": 2}".to_vec()), "duplicate-key"),
+            (FileKind::Ordinary, Ok([b"[".repeat(100), b"]".repeat(100)].concat()), "too-deep"),
+        ] {
+            let mut board = Sample::new();
+            board.0.push(at(kind, content));
+            let report = board.report();
+            let codes: Vec<&str> = report.violations.iter().map(|v| v.code).collect();
+            assert_eq!(codes, [code], "{kind:?}");
+            assert!(
+                !report.violations[0].message.contains('\u{1b}'),
+                "a reader's words reach the terminal as they are"
+            );
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_files_does_not_matter() {
+        let stranger = task("t-2", &json!({"assigned": "x", "dependsOn": ["t-1", "t-9"]}));
+        let board =
+            Sample::new().live(&claimed("t-1", &["a"])).live(&stranger).archived("2026-11", &task("t-2", &json!({})));
+        let mut reversed = board.clone();
+        reversed.0.reverse();
+        assert_eq!(reversed.report(), board.report());
+        assert_eq!(board.report().violations.len(), 5);
+    }
+
+    #[test]
+    fn names_in_the_roster_that_differ_in_case_are_an_error() {
+        let mut board = Sample::new();
+        let text = String::from_utf8(board.0[0].content.clone().expect("bytes")).expect("text");
+        board.0[0].content = Ok(text.replace("vault", "Scout").into_bytes());
+        assert_eq!(board.rows(), ["error duplicate-agent squad.json /agents/1/name:12"]);
+    }
+
+    #[test]
+    fn a_board_made_to_keep_squad_busy_is_checked_all_the_same() {
+        // Every task holds the same glob, waits for every other, and none is in the roster.
+        let ids: Vec<String> = (0..300).map(|n| format!("t-{n}")).collect();
+        let mut board = Sample::new();
+        for id in &ids {
+            let mut task = claimed(id, &["**/*a*", "**/b*"]);
+            task["dependsOn"] = json!(ids);
+            board = board.live(&task);
+        }
+        let begun = Instant::now();
+        let report = check(board.0, &options());
+        assert!(report.violations.iter().any(|v| v.code == "locks-overlap" && v.pointer == "/files"));
+        // Takes seconds without optimisation.
+        assert!(begun.elapsed() < Duration::from_secs(60), "it took {:?}", begun.elapsed());
+    }
+
+    /// Values that a task file may hold in any place.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            prop::sample::select(vec![
+                "t-1",
+                "archived",
+                "in-progress",
+                "blocked",
+                "completed",
+                "",
+                "\u{202e}",
+                "a/**"
+            ])
+            .prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 5, |inner| {
+            let keys =
+                prop::sample::select(vec!["kind", "on", "agent", "epoch", "at", "id", "author", "timestamp", "state"]);
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::vec((keys, inner), 0..5)
+                    .prop_map(|members| members.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_board_makes_squad_panic(
+            fields in prop::collection::vec((prop::sample::select(vec![
+                "id", "status", "claim", "block", "chat", "stateHistory", "files", "dependsOn", "parent", "epoch", "schemaVersion", "x",
+            ]), any_json()), 0..6),
+            bytes in prop::collection::vec(any::<u8>(), 0..40),
+            locks in any_json(),
+        ) {
+            let mut hostile = task("t-1", &json!({}));
+            for (key, value) in fields {
+                hostile[key] = value;
+            }
+            let board = Sample::new().named("t-1", &hostile).current_work(&locks);
+            let report = board.report();
+            prop_assert!(report.violations.is_sorted());
+            let mut noise = Sample::new();
+            noise.0.push(BoardFile { content: Ok(bytes.clone()), ..file("a", FileRole::Live { stem: "a".to_owned() }, "") });
+            noise.0.push(BoardFile { content: Ok(bytes), ..file("b", FileRole::Locks, "") });
+            prop_assert!(noise.report().has_errors());
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Whether a board is whole: the rules within its files and between them.
+//!
+//! Knows the model and the schema. Must not know of git, of folders or of how files are read: files are handed in,
+//! each with the role that it plays on the board.
+
+pub mod check;
+mod cycles;
+mod kept;
+mod locks;
+mod within;
+
+pub use check::{BoardFile, CheckOptions, FileFault, FileKind, FileRole, Report, check, id_mismatch};

@@ -1,0 +1,154 @@
+//! The short way to the value of a document that has nothing to report.
+//!
+//! Strict reading ([`Json::parse`](super::Json::parse)) keeps every spelling and the place of every fault; most files
+//! of a board need neither. What is read here is what strict reading would give; on the least doubt nothing is.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::document::{MAX_BYTES, MAX_DEPTH};
+use super::keys::{Keys, Shape};
+use crate::model::id::SAFE_INTEGER;
+use crate::model::text;
+
+/// Returns the value of the document, as [`Json::to_value`](super::Json::to_value) has it; `None` where the document
+/// has a fault, or a number that is no plain integer within ±(2^53 - 1).
+pub(super) fn value(bytes: &[u8]) -> Option<Value> {
+    if bytes.len() > MAX_BYTES {
+        return None;
+    }
+    let text = std::str::from_utf8(bytes).ok()?;
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = Strict { depth: 0 }.deserialize(&mut reader).ok()?;
+    reader.end().ok()?;
+    Some(value)
+}
+
+/// Tells whether the value holds nothing that is odd but not wrong: no key that squad does not know, no direction
+/// mark in a text.
+pub(super) fn is_usual(value: &Value, keys: &Keys) -> bool {
+    let Value::Object(members) = value else { return true };
+    members.iter().all(|(name, member)| match keys.own.get(name) {
+        Some(key) => is_usual_in(member, &key.shape),
+        None => keys.foreign.contains_key(name),
+    })
+}
+
+fn is_usual_in(value: &Value, shape: &Shape) -> bool {
+    match (shape, value) {
+        (Shape::Object(keys), _) => is_usual(value, keys),
+        (Shape::Map(members), Value::Object(map)) => map.values().all(|member| is_usual_in(member, members)),
+        (Shape::Array(items), Value::Array(list)) => list.iter().all(|item| is_usual_in(item, items)),
+        (Shape::Text, Value::String(content)) => text::direction_mark(content).is_none(),
+        _ => true,
+    }
+}
+
+/// Reads one value below that many objects and arrays.
+#[derive(Clone, Copy)]
+struct Strict {
+    depth: usize,
+}
+
+impl Strict {
+    fn deeper<E: Error>(self) -> Result<Self, E> {
+        if self.depth < MAX_DEPTH { Ok(Self { depth: self.depth + 1 }) } else { Err(E::custom("too deep")) }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+    fn deserialize<D: serde::Deserializer<'de>>(self, d: D) -> Result<Value, D::Error> {
+        d.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_bool<E: Error>(self, v: bool) -> Result<Value, E> {
+        Ok(Value::Bool(v))
+    }
+    fn visit_i64<E: Error>(self, v: i64) -> Result<Value, E> {
+        if (-SAFE_INTEGER..=SAFE_INTEGER).contains(&v) { Ok(v.into()) } else { Err(E::custom("large")) }
+    }
+    fn visit_u64<E: Error>(self, v: u64) -> Result<Value, E> {
+        i64::try_from(v).map_err(E::custom).and_then(|v| self.visit_i64(v))
+    }
+    fn visit_str<E: Error>(self, v: &str) -> Result<Value, E> {
+        Ok(Value::String(v.to_owned()))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element_seed(inner)? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut members = Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let value = map.next_value_seed(inner)?;
+            if members.insert(key, value).is_some() {
+                return Err(A::Error::custom("a key that stands twice"));
+            }
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Json;
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn whatever_strict_reading_refuses_is_refused() {
+        for text in [
+            "{\"a\":1,\"a\":1}",
+            "{\"a\":1,\"\\u0061\":1}",
+            "{} x",
+            "\"\\ud800\"",
+            "\u{feff}{}",
+            "1.5",
+            "3.0",
+            "1e2",
+            "9007199254740992",
+            "-9007199254740992",
+            "18446744073709551616",
+            "",
+            "{\"a\":",
+            "{\"\\ud800\":1}",
+        ] {
+            assert_eq!(value(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(value(b"\"\xFF\""), None);
+        let nested = |n: usize| ["[".repeat(n), "]".repeat(n)].concat();
+        for n in [MAX_DEPTH - 1, MAX_DEPTH, MAX_DEPTH + 1, 1000] {
+            assert_eq!(value(nested(n).as_bytes()).is_some(), Json::parse(nested(n).as_bytes()).is_ok(), "{n}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_the_short_way_is_what_strict_reading_gives(
+            text in r#"(\{"a":|\[|"|[ab]|\\u00e9|\\ud83d|\\ude00|1|-|0|,|:|\}|\]|"b"|null|true| |\n|1\.0){0,12}"#,
+        ) {
+            let strict = Json::parse(text.as_bytes()).ok().map(|document| document.to_value());
+            if let Some(quick) = value(text.as_bytes()) {
+                prop_assert_eq!(Some(quick), strict);
+            }
+        }
+    }
+}
