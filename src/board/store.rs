@@ -11,13 +11,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::commits::{IndexFiles, Source, TreeFiles};
-use super::layout::{ATTRIBUTES, CONFIG, pathspecs};
+use super::layout::{CONFIG, pathspecs};
 use super::receipt::{self, Receipt};
 use super::render::FileChange;
 use super::snapshot::Snapshot;
 use crate::git::{
     Expected, FetchFault, Fetched, Follow, Git, GitError, Head, Identity, Objects, Oid, PathSet, Place, PushOutcome,
-    Remote, Rewound, Settings, Store, follow, staged_entries,
+    Remote, Rewound, Settings, Store, branch_tip, follow, staged_entries,
 };
 use crate::model::board::Decided;
 use crate::model::id::OpId;
@@ -415,10 +415,60 @@ impl BoardStore {
         }
     }
 
-    /// Returns the attributes that a path has by git, for the block that `init` writes.
-    pub fn has_attributes(&self, head: Oid) -> Result<bool, AccessFault> {
-        let tree = self.store.read_commit(head)?.tree;
-        Ok(self.store.lookup(tree, ATTRIBUTES)?.is_some())
+    /// Returns the commit that a revision of the user's own repository names.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] when the repository cannot be read.
+    pub fn user_commit(&self, revision: &str) -> Result<Option<Oid>, AccessFault> {
+        Ok(Objects::of_place(&self.place)?.resolve(&self.place, &self.git, revision)?)
+    }
+
+    /// Tells whether tracked files of this worktree differ from the commit that is checked out.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] when git cannot say.
+    pub fn is_dirty(&self) -> Result<bool, AccessFault> {
+        if self.place.is_bare() {
+            return Ok(false);
+        }
+        let status = self.git.command("status").dir(self.place.run_dir()).config("core.fsmonitor", "false");
+        let output = status.verb().args(["--porcelain", "-z", "--untracked-files=no"]).output()?;
+        Ok(!output.is_empty())
+    }
+
+    /// Tells whether the branch is checked out where the user stands.
+    pub fn is_checked_out_here(&self, branch: &str) -> bool {
+        matches!(&self.place.head, Head::Branch(b) if b == branch)
+    }
+
+    /// Tells whether the user's own branch of that name has commits.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] when the repository cannot be read.
+    pub fn has_local_commits(&self, branch: &str) -> Result<bool, AccessFault> {
+        Ok(branch_tip(&self.place, &self.git, branch)?.is_some())
+    }
+
+    /// Writes a setting into the repository's own configuration, unless it is there already.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] when git cannot write it.
+    pub fn configure(&self, key: &str, value: &str) -> Result<(), AccessFault> {
+        if self.settings.get(key) != Some(value) {
+            self.settings.clone().set_local(&self.place, &self.git, key, value)?;
+        }
+        Ok(())
+    }
+
+    /// Returns how many commits a head has beyond another.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] when the history cannot be read.
+    pub fn commits_between(&self, old: Option<Oid>, head: Oid) -> Result<usize, AccessFault> {
+        if old == Some(head) {
+            return Ok(0);
+        }
+        Ok(self.store.walk(head, old)?.len())
     }
 }
 
@@ -439,6 +489,11 @@ fn choose_remote(settings: &Settings, wanted: Option<&str>) -> Result<Option<Str
         many if many.iter().any(|name| name == "origin") => Ok(Some("origin".to_owned())),
         _ => Err(AccessFault::WhichRemote { names }),
     }
+}
+
+/// Tells whether a branch may have that name.
+pub fn is_branch_name(name: &str) -> bool {
+    crate::git::is_branch_name(name)
 }
 
 /// Writes a file so that a reader finds the old content or the new one, and never a part.

@@ -47,16 +47,16 @@ impl Objects {
         Ok(changes)
     }
 
-    /// Returns a pack of everything that `head` reaches and `base` does not.
+    /// Returns a pack of everything that `head` reaches and `base` does not; everything, where there is no base.
     ///
     /// # Errors
     /// [`GitError::Missing`] where history has a hole.
-    pub(super) fn pack(&self, head: Oid, base: Oid) -> Result<Vec<u8>, GitError> {
+    pub(super) fn pack(&self, head: Oid, base: Option<Oid>) -> Result<Vec<u8>, GitError> {
         let fail = || GitError::library("pack objects");
         let mut builder = self.repo.packbuilder().map_err(fail())?;
         builder.set_threads(1);
         let mut packed = HashSet::new();
-        for commit in self.walk(head, Some(base))? {
+        for commit in self.walk(head, base)? {
             packed.insert(commit.oid);
             let parent = effective_parents(&commit).first().map(|parent| self.read_commit(*parent)).transpose()?;
             self.new_objects(parent.map(|parent| parent.tree), commit.tree, &mut packed)?;

@@ -81,9 +81,12 @@ pub fn follow(
     }
 
     // The remote-tracking ref follows in any case: git itself would move it on the next fetch.
-    let tracking = tracking(remote, settings, store, branch, head)?;
-    let known = local.filter(|_| why.is_none()).or(tracking.as_ref().map(|(_, old)| *old));
-    if let Some(known) = known {
+    let tracking = tracking(remote, settings, store, branch, head)?
+        // Where nothing is known of the remote yet, only a checkout that follows from nothing may begin it.
+        .filter(|(_, old)| old.is_some() || (local.is_none() && why.is_none()));
+    let follows = why.is_none();
+    if follows || tracking.is_some() {
+        let known = local.filter(|_| follows).or(tracking.as_ref().and_then(|(_, old)| *old));
         let copied = users.unpack(&no_hooks, store.pack(head, known)?)?;
         if !copied.success() {
             return Ok(Follow::Left { why: format!("git could not store the new commits: {}", copied.reason()) });
@@ -91,7 +94,7 @@ pub fn follow(
     }
     if let Some((name, old)) = tracking {
         // Somebody else's fetch may have been faster, which is as good.
-        let _ = users.move_ref(&no_hooks, &name, head, Expected::Exactly(old))?;
+        let _ = users.move_ref(&no_hooks, &name, head, old.map_or(Expected::Absent, Expected::Exactly))?;
     }
     if let Some(why) = why {
         return Ok(Follow::Left { why });
@@ -110,12 +113,12 @@ fn tracking(
     store: &Store,
     branch: &str,
     head: Oid,
-) -> Result<Option<(String, Oid)>, GitError> {
+) -> Result<Option<(String, Option<Oid>)>, GitError> {
     let Some(name) = remote.name().and_then(|remote| tracking_ref(settings, remote, branch)) else { return Ok(None) };
     let users = remote.users();
-    let Some(old) = ref_value(&users.place, &users.git, &name)? else { return Ok(None) };
+    let Some(old) = ref_value(&users.place, &users.git, &name)? else { return Ok(Some((name, None))) };
     let forward = old != head && store.contains(old) && store.is_ancestor(old, head)?;
-    Ok(forward.then_some((name, old)))
+    Ok(forward.then_some((name, Some(old))))
 }
 
 /// Returns why the history itself forbids it.
@@ -127,7 +130,10 @@ fn obstacle(
     board: &PathSet,
 ) -> Result<Option<String>, GitError> {
     let Some(local) = local else {
-        // A fresh clone of what was empty: everything is new to it, so everything must be the board's.
+        // A fresh clone of what was empty: everything is new to it, so everything must be the board's, and here.
+        if store.is_shallow() {
+            return Ok(Some(format!("{branch} has no commit here yet; `git pull` brings them")));
+        }
         let new = store.read_commit(head)?.tree;
         let foreign = store.diff_trees(None, Some(new))?.into_iter().find(|change| !board.contains(&change.path));
         return Ok(foreign.map(|change| format!("{branch} has no commit here yet, and the remote's has {}", change.path)));

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::place::{Place, Settings, branch_under_repair, ref_value};
 use super::porcelain::{Said, parse_push, said};
 use super::store::{INCOMING, LANDING, Store, scratch_ref};
-use super::subprocess::{End, Finished, Git, Invocation};
+use super::subprocess::{End, Finished, Git, Invocation, sanitise};
 use super::users::Users;
 use super::{GitError, Oid, is_branch_name, is_remote_name};
 
@@ -545,12 +545,24 @@ impl Remote {
 fn outcome(finished: &Finished, said: Said) -> PushOutcome {
     match said {
         Said::RefusedHere(reason) => PushOutcome::Rejected { by: RejectedBy::Lease, reason },
-        Said::RefusedThere(reason) => PushOutcome::Rejected { by: RejectedBy::Remote, reason },
+        Said::RefusedThere(reason) => PushOutcome::Rejected { by: RejectedBy::Remote, reason: with_remarks(finished, reason) },
         Said::Done if finished.success() => PushOutcome::Landed,
         Said::Done => PushOutcome::Unknown { reason: finished.reason() },
         Said::Nothing(silence) if finished.success() => PushOutcome::Unknown { reason: silence },
         Said::Nothing(_) => PushOutcome::Unknown { reason: finished.reason() },
     }
+}
+
+/// Adds what the remote itself said: a hook's own words tell more than that it declined.
+fn with_remarks(finished: &Finished, reason: String) -> String {
+    let remarks: Vec<String> = finished
+        .stderr
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| line.strip_prefix(b"remote:"))
+        .map(sanitise)
+        .filter(|line| !line.is_empty())
+        .collect();
+    if remarks.is_empty() { reason } else { format!("{reason}: {}", remarks.join("; ")) }
 }
 
 fn matches_expected(found: Option<Oid>, expected: Expected) -> bool {

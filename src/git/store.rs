@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use git2::{ErrorCode, Repository};
 
@@ -359,7 +359,7 @@ fn is_older(path: &Path, age: Duration) -> bool {
     fs::symlink_metadata(path)
         .and_then(|file| file.modified())
         .ok()
-        .and_then(|at| SystemTime::now().duration_since(at).ok())
+        .and_then(|at| at.elapsed().ok())
         .is_some_and(|old| old > age)
 }
 

@@ -13,7 +13,7 @@ use super::locks::{Pattern, conflicts};
 use super::operation::{Action, Basis, Operation};
 use super::refusal::Refusal;
 use super::requirement::{Context, check};
-use super::task::{Block, Message, Task};
+use super::task::{Message, Task};
 use super::transition::{Authority, authorize};
 use super::vocabulary::{Effect, Priority, Role, Status, words};
 
@@ -274,11 +274,8 @@ pub fn is_runnable(task: &Task, agent: &Agent, now: Millis) -> bool {
             mine && task.retry_at.is_none_or(|at| at <= now)
         }
         Status::InProgress => task.holder() == Some(&agent.name),
-        Status::Blocked => match &task.block {
-            Some(Block::External { retry_at, .. }) => task.is_assigned_to(&agent.name) && *retry_at <= now,
-            _ => false,
-        },
-        Status::Review | Status::Completed | Status::Archived => false,
+        // Only what ends the block brings it back: `unblock`, `retry`, `restart`.
+        Status::Blocked | Status::Review | Status::Completed | Status::Archived => false,
     }
 }
 

@@ -10,8 +10,6 @@ use sha2::{Digest, Sha256};
 
 use super::failure::Failure;
 use super::session::Session;
-use crate::board::store::AccessFault;
-use crate::git::Objects;
 use crate::model::code::ErrorCode;
 use crate::model::locks::normalise;
 use crate::model::task::EvidenceBody;
@@ -74,8 +72,7 @@ fn named(session: &Session, kind: EvidenceKind, value: &str) -> Result<EvidenceB
 }
 
 fn commit(session: &Session, revision: &str) -> Result<String, Failure> {
-    let objects = Objects::of_place(&session.board.place)?;
-    match objects.resolve(&session.board.place, &session.board.git, revision)? {
+    match session.board.user_commit(revision)? {
         Some(oid) => Ok(oid.to_string()),
         None => Err(Failure::new(ErrorCode::NotFound, format!("no commit {revision}"))
             .hint("name a commit of this repository, for example HEAD")),
@@ -167,28 +164,8 @@ fn run(session: &Session, command: &str, show: &mut dyn FnMut(&[u8])) -> Result<
             .hint("mend it and hand in again; what fails is no proof")
             .with("exitCode", code));
     };
-    let place = &session.board.place;
-    let head = Objects::of_place(place)?.resolve(place, &session.board.git, "HEAD")?;
-    let dirty = is_dirty(session)?;
+    let head = session.board.user_commit("HEAD")?;
+    let dirty = session.board.is_dirty()?;
     let sha256 = hex(&hash.finalize());
     Ok(EvidenceBody::Command { argv, exit_code, sha256, bytes, commit: head.map(|oid| oid.to_string()), dirty })
-}
-
-/// Tells whether tracked files differ from the commit that is checked out.
-fn is_dirty(session: &Session) -> Result<bool, Failure> {
-    let place = &session.board.place;
-    if place.is_bare() {
-        return Ok(false);
-    }
-    let output = session
-        .board
-        .git
-        .command("status")
-        .dir(place.run_dir())
-        .config("core.fsmonitor", "false")
-        .verb()
-        .args(["--porcelain", "-z", "--untracked-files=no"])
-        .output()
-        .map_err(AccessFault::from)?;
-    Ok(!output.is_empty())
 }

@@ -7,8 +7,7 @@ use std::io::Write;
 
 use super::failure::Failure;
 use super::session::{Done, NETWORK_LIMIT, Session};
-use crate::board::store::{AccessFault, SEPARATE_BRANCH};
-use crate::git::{Head, is_branch_name};
+use crate::board::store::{AccessFault, SEPARATE_BRANCH, is_branch_name};
 use crate::model::code::ErrorCode;
 use crate::model::config::{Agent, ApprovalGate};
 use crate::model::id::AgentName;
@@ -99,21 +98,20 @@ fn choose_branch(session: &Session, wanted: Option<&str>) -> Result<String, Fail
 /// the user has commits, a board would begin a second history beside theirs.
 fn refuse_to_leave_commits_behind(session: &Session, branch: &str) -> Result<(), Failure> {
     let Some(remote) = session.board.remote_name() else { return Ok(()) };
-    let checked_out = matches!(&session.board.place.head, Head::Branch(b) if b == branch);
-    let local = crate::git::branch_tip(&session.board.place, &session.board.git, branch)?;
-    match local {
-        Some(_) => Err(Failure::new(
-            ErrorCode::RemoteRefused,
-            format!("{remote} has no branch {branch}, and your {branch} has commits"),
-        )
-        .why("a board would begin a second history beside them")
-        .hint(if checked_out {
-            format!("`git push {remote} {branch}` first, or put the board on a branch of its own: `squad init --branch {SEPARATE_BRANCH}`")
-        } else {
-            format!("`git push {remote} {branch}` first, or choose another branch")
-        })),
-        None => Ok(()),
+    if !session.board.has_local_commits(branch)? {
+        return Ok(());
     }
+    let push_first = format!("`git push {remote} {branch}` first");
+    Err(Failure::new(
+        ErrorCode::RemoteRefused,
+        format!("{remote} has no branch {branch}, and your {branch} has commits"),
+    )
+    .why("a board would begin a second history beside them")
+    .hint(if session.board.is_checked_out_here(branch) {
+        format!("{push_first}, or put the board on a branch of its own: `squad init --branch {SEPARATE_BRANCH}`")
+    } else {
+        format!("{push_first}, or choose another branch")
+    }))
 }
 
 /// The first member: whoever makes the board, by git's own account of them.
@@ -191,13 +189,8 @@ const EXCLUDED: &str = "# squad: begin\n/memory/heartbeat-state.json\n/memory/*/
 
 fn set_up_clone(session: &Session, branch: &str) -> Result<(), Failure> {
     let board = &session.board;
-    let mut settings = board.settings.clone();
-    let remote = board.remote_name().unwrap_or(".");
-    for (key, value) in [("squad.branch", branch), ("squad.remote", remote)] {
-        if settings.get(key) != Some(value) {
-            settings.set_local(&board.place, &board.git, key, value)?;
-        }
-    }
+    board.configure("squad.branch", branch)?;
+    board.configure("squad.remote", board.remote_name().unwrap_or("."))?;
     let exclude = board.place.common_dir.join("info").join("exclude");
     let failed = |source| AccessFault::State { what: "write", path: exclude.clone(), source };
     let old = fs::read_to_string(&exclude).unwrap_or_default();

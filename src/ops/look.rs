@@ -246,7 +246,7 @@ impl LogFilter {
 ///
 /// # Errors
 /// [`Failure`] when the history cannot be read.
-pub fn receipts(session: &Session, head: crate::git::Oid, filter: &LogFilter) -> Result<Vec<Receipt>, Failure> {
+pub fn receipts(session: &Session, head: crate::board::Oid, filter: &LogFilter) -> Result<Vec<Receipt>, Failure> {
     let mut found = Vec::new();
     let limit = filter.limit.unwrap_or(usize::MAX);
     if limit == 0 {

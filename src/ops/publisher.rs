@@ -14,7 +14,7 @@ use crate::board::receipt;
 use crate::board::render::{RenderFault, files_of};
 use crate::board::snapshot::Snapshot;
 use crate::board::store::AccessFault;
-use crate::git::{FetchFault, Identity, Oid, PushOutcome, RejectedBy};
+use crate::board::{FetchFault, Identity, Oid, PushOutcome, RejectedBy};
 use crate::model::board::{Board, Changeset, Decided, Decision};
 use crate::model::decide::decide;
 use crate::model::id::OpId;
@@ -137,11 +137,9 @@ impl Shared for Publisher<'_> {
         if self.founding {
             return None;
         }
-        let head = self.session.board.head().ok().flatten()?;
-        let snapshot = self.session.board.snapshot(Some(head)).ok()?;
-        let limit = Duration::from_secs(snapshot.config().ok()??.timing.fetch_seconds);
-        let ago = self.session.board.fetched_ago()?;
-        (self.session.board.branch().is_some() && ago < limit).then_some(Some(head))
+        // Only a head that this very command has fetched: with one of an earlier command, a remote that has gone since
+        // would make the first push unknown instead of not having happened.
+        self.session.fetched.take().map(Some)
     }
 
     fn fetch(&mut self) -> Result<Option<Oid>, Trouble> {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::failure::Failure;
 use super::session::{Freshness, Session};
 use crate::board::store::write_whole;
-use crate::git::Oid;
+use crate::board::Oid;
 use crate::model::config::Agent;
 use crate::model::id::{AgentName, Millis, TaskId};
 use crate::model::query::{self, Mention, Obligation, ScanQuery, Standing, Why};

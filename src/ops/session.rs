@@ -3,6 +3,7 @@
 //! Owns how an operation is made and how the answer to it becomes a result. Every writing verb goes through
 //! [`Session::act`].
 
+use std::cell::Cell;
 use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -20,7 +21,7 @@ use crate::board::render::{FileChange, files_of};
 use crate::board::snapshot::Snapshot;
 use crate::board::store::{AccessFault, BoardStore, write_whole};
 use crate::clock::Clock;
-use crate::git::{Follow, Oid};
+use crate::board::{Follow, Oid};
 use crate::model::board::{Board, Changeset, Decided, Decision, Place};
 use crate::model::code::ErrorCode;
 use crate::model::config::{Agent, BoardConfig};
@@ -59,6 +60,8 @@ pub struct Session {
     pub clock: Rc<dyn Clock>,
     /// What the command line says.
     pub options: Options,
+    /// The head that this command has fetched and not built on yet.
+    pub fetched: Cell<Option<Oid>>,
 }
 
 /// How fresh the board must be for reading.
@@ -156,7 +159,7 @@ impl Session {
     pub fn open(options: Options, clock: Rc<dyn Clock>) -> Result<Self, Failure> {
         let board = BoardStore::open(&options.dir, options.remote.as_deref())?;
         board.recall_branch();
-        Ok(Self { board: Rc::new(board), clock, options })
+        Ok(Self { board: Rc::new(board), clock, options, fetched: Cell::new(None) })
     }
 
     /// Returns now.
@@ -181,7 +184,10 @@ impl Session {
             return self.view_at(head, None);
         }
         match (self.board.fetch(NETWORK_LIMIT), known) {
-            (Ok(head), _) => self.view_at(head, None),
+            (Ok(head), _) => {
+                self.fetched.set(Some(head));
+                self.view_at(head, None)
+            }
             (Err(AccessFault::Fetch(fault)), Some(head)) => self.view_at(head, Some(fault.to_string())),
             (Err(fault), _) => Err(fault.into()),
         }
@@ -203,6 +209,15 @@ impl Session {
     /// # Errors
     /// [`Failure`] `unknown-agent` when nobody is named, or somebody who is not in the roster.
     pub fn actor<'a>(&self, config: &'a BoardConfig) -> Result<&'a Agent, Failure> {
+        let name = self.actor_name(config)?;
+        config.agent(&name).ok_or_else(|| Refusal::UnknownAgent { name }.into())
+    }
+
+    /// Returns the name of who acts, whether it is in the roster or not.
+    ///
+    /// # Errors
+    /// [`Failure`] `unknown-agent` when nobody is named.
+    pub fn actor_name(&self, config: &BoardConfig) -> Result<AgentName, Failure> {
         let settings = &self.board.settings;
         let named = match &self.options.agent {
             Some(name) => Some(name.clone()),
@@ -212,14 +227,14 @@ impl Session {
             })?,
         };
         if let Some(name) = named {
-            return config.agent(&name).ok_or_else(|| Refusal::UnknownAgent { name }.into());
+            return Ok(name);
         }
         let email = settings.get("user.email");
         let person = config.agents.iter().find(|agent| {
             agent.kind == AgentKind::Human
                 && email.is_some_and(|email| agent.email.as_deref().is_some_and(|e| e.eq_ignore_ascii_case(email)))
         });
-        person.ok_or_else(|| {
+        person.map(|agent| agent.name.clone()).ok_or_else(|| {
             Failure::new(ErrorCode::UnknownAgent, "nobody is named to act")
                 .why(match email {
                     Some(email) => format!("no person of the roster has git's user.email, {email}"),
@@ -307,7 +322,8 @@ impl Session {
             return Err(offline(action.verb()));
         }
         let view = self.view(Freshness::Due)?;
-        let actor = self.actor(view.config()?)?.name.clone();
+        // Whether they are in the roster is decided with everything else: a task that is not there comes first.
+        let actor = self.actor_name(view.config()?)?;
         self.act_as(&view, actor, task, action)
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::session::{NETWORK_LIMIT, Session};
-use crate::git::{Follow, Oid};
+use crate::board::Follow;
 use crate::model::code::ErrorCode;
 use crate::model::id::{OpId, TaskId};
 use crate::model::operation::Verb;
@@ -60,7 +60,7 @@ pub fn sync(session: &Session) -> Result<Synced, Failure> {
     let mut head = session.board.fetch(NETWORK_LIMIT)?;
     let mut synced = Synced {
         head: String::new(),
-        fetched: new_commits(session, before, head)?,
+        fetched: session.board.commits_between(before, head)?,
         published: Vec::new(),
         lost: Vec::new(),
         provisional: Vec::new(),
@@ -88,11 +88,4 @@ pub fn sync(session: &Session) -> Result<Synced, Failure> {
     }
     synced.head = head.to_string();
     Ok(synced)
-}
-
-fn new_commits(session: &Session, before: Option<Oid>, head: Oid) -> Result<usize, Failure> {
-    match before {
-        Some(before) if before == head => Ok(0),
-        _ => Ok(session.board.objects().walk(head, before).map_err(crate::board::store::AccessFault::from)?.len()),
-    }
 }

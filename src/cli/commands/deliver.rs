@@ -30,25 +30,29 @@ pub(in crate::cli) fn run(
 ) -> Result<u8, Failure> {
     let session = cx.session_with(|o| o.dry_run = args.writing.dry_run)?;
     let hand_in = hand_in(&session, args.hand_in)?;
+    let brought = hand_in.evidence.len();
     let action = match goal {
         Goal::Review => Action::Submit(hand_in),
         Goal::Done => Action::Complete(hand_in),
     };
     let done = session.act(Some(&args.task), action)?;
-    let evidence = evidence(&done);
+    let evidence = evidence(&done, brought);
     Ok(answers::done(cx, name, &done, vec![("evidence", evidence)]))
 }
 
 pub(in crate::cli) fn verify(cx: &mut Context<'_>, args: VerifyArgs) -> Result<u8, Failure> {
     let session = cx.session_with(|o| o.dry_run = args.writing.dry_run)?;
     let hand_in = hand_in(&session, args.hand_in)?;
+    let brought = hand_in.evidence.len();
     let done = session.act(Some(&args.task), Action::Verify { comment: args.comment, hand_in })?;
-    let evidence = evidence(&done);
+    let evidence = evidence(&done, brought);
     Ok(answers::done(cx, "verify", &done, vec![("evidence", evidence)]))
 }
 
-fn evidence(done: &Done) -> Value {
-    done.documents.first().and_then(|d| d.get("evidence")).cloned().unwrap_or_else(|| json!([]))
+/// Returns the evidence that came with this hand-in: the last of the task's.
+fn evidence(done: &Done, brought: usize) -> Value {
+    let all = done.documents.first().and_then(|d| d.get("evidence")?.as_array());
+    all.map_or_else(|| json!([]), |all| json!(all[all.len().saturating_sub(brought)..]))
 }
 
 fn hand_in(session: &Session, args: HandInArgs) -> Result<HandIn, Failure> {
