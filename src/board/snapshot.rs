@@ -14,7 +14,7 @@ use crate::model::config::{BoardConfig, DEFAULT_LOCKS_FILE};
 use crate::model::id::{OpId, TaskId};
 use crate::model::locks::LocksFile;
 use crate::model::task::{SCHEMA_VERSION, Task};
-use crate::review::id_mismatch;
+use crate::review::{self, FileKind, id_mismatch};
 use crate::schema::{Violation, load_board, load_task};
 
 /// One version of the board.
@@ -199,20 +199,14 @@ pub fn strict(path: &str, stem: &str, bytes: &[u8]) -> Result<(Task, crate::sche
 
 /// Returns what is wrong with the kind of a board file.
 pub fn not_ordinary(path: &str, kind: EntryKind) -> Option<Violation> {
-    let what = match kind {
-        EntryKind::File => return None,
-        EntryKind::Executable => "may be executed",
-        EntryKind::Link => "is a symbolic link",
-        EntryKind::Folder => "is a folder",
-        EntryKind::Submodule => "is a submodule",
+    let kind = match kind {
+        EntryKind::File => FileKind::Ordinary,
+        EntryKind::Executable => FileKind::Executable,
+        EntryKind::Link => FileKind::Link,
+        EntryKind::Folder => FileKind::Folder,
+        EntryKind::Submodule => FileKind::Submodule,
     };
-    Some(Violation::error(
-        "not-a-file",
-        path,
-        "",
-        format!("it {what}; a file of the board must be an ordinary file (mode 100644)"),
-        "replace it by an ordinary file",
-    ))
+    review::check::not_ordinary(path, kind)
 }
 
 fn unreadable(path: &str, error: &ReadError) -> Violation {

@@ -48,7 +48,8 @@ fn text(text: &str) -> String {
 
 /// Every verb on a task, with everything that it needs.
 fn actions(part: &str) -> Vec<Action> {
-    let human = Block::Human { needs: vec![text("a key")], question: text("which?"), options: vec![text("a"), text("b")] };
+    let human =
+        Block::Human { needs: vec![text("a key")], question: text("which?"), options: vec![text("a"), text("b")] };
     vec![
         Action::Edit { changes: vec![FieldChange::Tags { add: vec![text("new")], remove: vec![] }] },
         Action::Edit { changes: vec![FieldChange::Priority { from: Priority::Medium, to: Priority::High }] },
