@@ -174,6 +174,26 @@ impl Snapshot {
         Ok(self.archived()?.get(id).map(|month| Place::Archived(month.clone())))
     }
 
+    /// Returns a task as far as it can be understood, with its document and what is wrong with it: for looking at
+    /// what may not be worked with.
+    ///
+    /// # Errors
+    /// [`BoardFault`] when nothing can be made of it.
+    pub fn lenient(&self, id: &TaskId) -> Result<Option<(Task, serde_json::Value, Vec<String>)>, BoardFault> {
+        let Some(place) = self.place(id)? else { return Ok(None) };
+        let Some(bytes) = self.task_bytes(id, &place)? else { return Ok(None) };
+        let path = task_path(id, &place);
+        let (task, faults) = match strict(&path, id.as_str(), &bytes) {
+            Ok((task, _)) => (task, Vec::new()),
+            Err(violations) => match serde_json::from_slice(&bytes) {
+                Ok(task) => (task, violations.iter().map(|v| format!("{path}{}: {}", v.pointer, v.message)).collect()),
+                Err(_) => return Err(broken(&violations)),
+            },
+        };
+        let document = serde_json::from_slice(&bytes).unwrap_or_default();
+        Ok(Some((task, document, faults)))
+    }
+
     /// Returns the bytes of a task's file.
     ///
     /// # Errors

@@ -28,6 +28,9 @@ pub const SEPARATE_BRANCH: &str = "squad";
 /// How many commits are fetched at a time when older history is wanted.
 const DEEPEN_BY: u32 = 1000;
 
+/// How many commits are looked at for the one that changed a file.
+const LOOK_BACK: usize = 1000;
+
 /// Why this clone has no access to a board.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessFault {
@@ -157,6 +160,29 @@ impl BoardStore {
             }
             Fetched::NoBranch => Err(AccessFault::NoBranch { remote: self.remote_label(), branch }),
         }
+    }
+
+    /// Takes the board from what the user's own git has fetched, for a clone that may not ask the remote.
+    ///
+    /// # Errors
+    /// [`AccessFault::OfflineAndEmpty`] where git has not fetched it either.
+    pub fn recall(&self) -> Result<Oid, AccessFault> {
+        let known = self.branch();
+        let mut candidates: Vec<String> = known.into_iter().collect();
+        if candidates.is_empty() {
+            candidates.extend(self.checked_out_branch());
+            candidates.extend(["main", "master", SEPARATE_BRANCH].map(str::to_owned));
+        }
+        for branch in &candidates {
+            let Some(head) = self.remote.remembered(&self.store, branch)? else { continue };
+            let tree = self.store.read_commit(head)?.tree;
+            if self.store.lookup(tree, CONFIG)?.is_some() {
+                let head = self.store.advance_tip(head, None)??;
+                self.set_branch(branch);
+                return Ok(head);
+            }
+        }
+        Err(AccessFault::OfflineAndEmpty)
     }
 
     /// Returns the remote's head of a branch without recording it; `None` where it has no such branch.
@@ -460,6 +486,28 @@ impl BoardStore {
         Ok(())
     }
 
+    /// Returns the newest commit, among the last thousand, that gave a file the content that it has at a head.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] when the history cannot be read.
+    pub fn last_change(&self, head: Oid, path: &str) -> Result<Option<Oid>, AccessFault> {
+        let blob = |tree| -> Result<Option<Oid>, GitError> { Ok(self.store.lookup(tree, path)?.map(|e| e.oid)) };
+        let Some(now) = blob(self.store.read_commit(head)?.tree)? else { return Ok(None) };
+        let mut newest = None;
+        for commit in self.store.recent(head)?.take(LOOK_BACK) {
+            let commit = commit?;
+            if blob(commit.tree)? != Some(now) {
+                break;
+            }
+            newest = Some(commit.oid);
+            if commit.cut_off {
+                // Older history is not here, so this commit may only have kept it.
+                return Ok(None);
+            }
+        }
+        Ok(newest)
+    }
+
     /// Returns how many commits a head has beyond another.
     ///
     /// # Errors
@@ -473,8 +521,7 @@ impl BoardStore {
 }
 
 fn is_founding(message: &str) -> bool {
-    receipt::operation(message)
-        .is_some_and(|operation| operation.verb() == crate::model::operation::Verb::Init)
+    receipt::operation(message).is_some_and(|operation| operation.verb() == crate::model::operation::Verb::Init)
 }
 
 /// Returns the name of the remote that the board is published to; `None` where the repository has none.

@@ -136,7 +136,9 @@ fn obstacle(
         }
         let new = store.read_commit(head)?.tree;
         let foreign = store.diff_trees(None, Some(new))?.into_iter().find(|change| !board.contains(&change.path));
-        return Ok(foreign.map(|change| format!("{branch} has no commit here yet, and the remote's has {}", change.path)));
+        return Ok(
+            foreign.map(|change| format!("{branch} has no commit here yet, and the remote's has {}", change.path))
+        );
     };
     if !store.contains(local) || !store.is_ancestor(local, head)? {
         let cut_off = if store.is_shallow() { " as far as it was fetched" } else { "" };

@@ -20,6 +20,9 @@ use super::{GitError, Oid, is_branch_name, is_remote_name};
 /// Attempts of a fetch that fails though the remote answers: two that run at once may meet at git's own locks.
 const FETCH_ATTEMPTS: u32 = 4;
 
+/// Longest time that copying from the user's own repository may take.
+const REMEMBER_LIMIT: Duration = Duration::from_secs(60);
+
 /// The value that a ref must have for a move to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
@@ -160,6 +163,26 @@ impl Remote {
     /// Returns the name of the remote; nothing where it is the user's own repository.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// Brings the head of a branch into the store as the user's own repository remembers it from its last fetch,
+    /// without asking the remote. `None` where it remembers nothing, or not all of it.
+    ///
+    /// # Errors
+    /// [`GitError::NotStarted`] and the like.
+    pub fn remembered(&self, store: &Store, branch: &str) -> Result<Option<Oid>, GitError> {
+        let Some(name) = &self.name else { return Ok(None) };
+        if !is_branch_name(branch) {
+            return Ok(None);
+        }
+        let incoming = scratch_ref(INCOMING);
+        let spec = format!("+refs/remotes/{name}/{branch}:{incoming}");
+        let mut own = self.clone();
+        own.name = None;
+        let finished = own.run_fetch(store, &[spec], &["--depth=1"], REMEMBER_LIMIT)?;
+        let head = if finished.success() { store.ref_get(&incoming)? } else { None };
+        store.ref_delete(&incoming, Expected::Any)?;
+        Ok(head)
     }
 
     /// Returns the branch that the remote calls its own, as this clone remembers it, else as the remote says.
@@ -545,7 +568,9 @@ impl Remote {
 fn outcome(finished: &Finished, said: Said) -> PushOutcome {
     match said {
         Said::RefusedHere(reason) => PushOutcome::Rejected { by: RejectedBy::Lease, reason },
-        Said::RefusedThere(reason) => PushOutcome::Rejected { by: RejectedBy::Remote, reason: with_remarks(finished, reason) },
+        Said::RefusedThere(reason) => {
+            PushOutcome::Rejected { by: RejectedBy::Remote, reason: with_remarks(finished, reason) }
+        }
         Said::Done if finished.success() => PushOutcome::Landed,
         Said::Done => PushOutcome::Unknown { reason: finished.reason() },
         Said::Nothing(silence) if finished.success() => PushOutcome::Unknown { reason: silence },

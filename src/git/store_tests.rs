@@ -1,5 +1,6 @@
 use std::fs;
 use std::sync::Barrier;
+use std::time::SystemTime;
 
 use super::super::testkit::{Kit, child};
 use super::*;

@@ -137,7 +137,10 @@ impl<'a> Step<'a> {
             started_at: None,
             lease_seconds: self.config.timing.lease_seconds,
         });
-        self.task.assigned = Some(agent);
+        // The same name in another spelling stays as it is: it is somebody's own.
+        if self.task.assigned.as_ref() != Some(&agent) {
+            self.task.assigned = Some(agent);
+        }
     }
 
     /// Gives the task back to whoever it was assigned to, else to the actor.
@@ -299,6 +302,19 @@ impl<'a> Step<'a> {
 
     /// What changes the task without changing its state.
     fn shape(&mut self) {
+        let before = self.task.clone();
+        self.reshape();
+        if self.task == before {
+            return;
+        }
+        let is_work = !matches!(self.operation.verb(), Verb::Assign | Verb::Edit | Verb::DepAdd | Verb::DepRemove);
+        if is_work {
+            self.begin_work();
+        }
+        self.join_in_if_new();
+    }
+
+    fn reshape(&mut self) {
         let operation = self.operation;
         match &operation.action {
             Action::Comment { text } => self.say(text),
@@ -354,8 +370,6 @@ impl<'a> Step<'a> {
             Action::Edit { changes } => changes.iter().for_each(|change| edit(&mut self.task, change)),
             _ => {}
         }
-        self.begin_work();
-        self.join_in_if_new();
     }
 
     fn block(&mut self, reason: &str, block: &Block) {

@@ -2,7 +2,6 @@
 //!
 //! Owns the closed set and its spelling. Which exit code a failure ends with is the command line's business.
 
-
 use super::vocabulary::words;
 
 words! {

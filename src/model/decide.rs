@@ -13,12 +13,12 @@ use super::config::{Agent, ApprovalGate, BoardConfig};
 use super::graph::cycle_from;
 use super::id::{AgentName, Epoch, Millis, TaskId};
 use super::locks::{Coordination, LocksFile, Pattern, derive, path, updated};
-use super::operation::{Action, FieldChange, NewTask, Operation, Verb};
+use super::operation::{Action, FieldChange, NewTask, Operation, RecoverTrigger, Verb};
 use super::refusal::Refusal;
 use super::requirement::{Context, check, may_change_roster};
 use super::task::{HistoryEntry, SCHEMA_VERSION, Subtask, Task};
 use super::transition::{Authority, Who, authorize};
-use super::vocabulary::{AgentKind, Priority, Role, Status, SubtaskStatus};
+use super::vocabulary::{AgentKind, Phase, Priority, Role, Status, SubtaskStatus};
 
 /// Most tasks that a receipt names; a mass operation names none and carries them in its operation.
 const NAMED_IN_RECEIPT: usize = 8;
@@ -161,6 +161,7 @@ impl Decider<'_> {
             })),
             Action::Edit { changes } => Ok(changes.iter().find_map(|change| changed_since(task, change))),
             Action::DepAdd { on } => self.new_dependency(task, on),
+            Action::Recover { trigger, .. } => Ok(mistaken_recovery(task, *trigger)),
             _ => Ok(None),
         }
     }
@@ -639,6 +640,19 @@ fn changed_since(task: &Task, change: &FieldChange) -> Option<Refusal> {
         FieldChange::Position { from, .. } => differs(task, "position", from, &task.position),
         FieldChange::Tags { .. } => None,
     }
+}
+
+/// An observer who saw no start takes nothing back from a holder who has started since, nor the reverse.
+fn mistaken_recovery(task: &Task, trigger: RecoverTrigger) -> Option<Refusal> {
+    let fits = matches!(
+        (trigger, task.phase()),
+        (RecoverTrigger::Unstarted, Phase::Claimed) | (RecoverTrigger::Orphaned, Phase::Working)
+    );
+    (!fits).then(|| Refusal::Invalid {
+        message: format!("{} is not {trigger}: it is {}", task.id, task.phase()),
+        pointer: "/args/trigger".to_owned(),
+        hint: format!("look again: `squad show {}`", task.id),
+    })
 }
 
 fn arrows(cycle: &[TaskId]) -> String {

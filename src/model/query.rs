@@ -122,7 +122,7 @@ impl Scan<'_> {
 }
 
 /// What a scan is asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct ScanQuery<'a> {
     /// Who asks.
     pub agent: &'a Agent,
@@ -132,11 +132,13 @@ pub struct ScanQuery<'a> {
     pub now: Millis,
     /// Whether to leave out tasks that touch the world or do not say.
     pub safe: bool,
+    /// Tells whether something that a task waits for is open.
+    pub waits: &'a dyn Fn(&Task) -> bool,
 }
 
 /// Returns everything that concerns the agent.
 pub fn scan<'a>(tasks: &'a [Task], query: ScanQuery<'_>) -> Scan<'a> {
-    let ScanQuery { agent, config, now, safe } = query;
+    let ScanQuery { agent, config, now, safe, waits } = query;
     let boss = agent.role != Role::Executor;
     let in_view = |task: &Task| match agent.role {
         Role::Executor => false,
@@ -155,7 +157,7 @@ pub fn scan<'a>(tasks: &'a [Task], query: ScanQuery<'_>) -> Scan<'a> {
                 task,
                 effective_priority: effective_priority(task, now),
                 subtasks: own_subtasks(task, &agent.name).collect(),
-                runnable: is_runnable(task, agent, now),
+                runnable: is_runnable(task, agent, now) && !(task.status != Status::InProgress && waits(task)),
                 why,
             });
         }

@@ -66,7 +66,7 @@ pub enum Who {
     ChiefReviewer,
     /// The owner, if they did not do the work.
     OwnerReviewer,
-    /// Anybody but whoever asked for the verdict.
+    /// Anybody who neither did the work nor asked for the verdict.
     NotRequester,
     /// Anybody, where the board itself shows that it is time.
     System,
@@ -89,7 +89,7 @@ impl Who {
             Self::ManagerReviewer => "a manager of its domain who did not do the work",
             Self::ChiefReviewer => "the chief, not having done the work",
             Self::OwnerReviewer => "the owner, not having done the work",
-            Self::NotRequester => "anyone but who asked",
+            Self::NotRequester => "anyone who neither did the work nor asked",
             Self::System => "anyone once it is due",
         }
     }
@@ -117,7 +117,7 @@ impl Who {
             Self::ManagerReviewer => !did_the_work && Self::Manager.admits(task, actor, action),
             Self::ChiefReviewer => !did_the_work && actor.role == Role::Chief,
             Self::OwnerReviewer => !did_the_work && actor.role == Role::Owner,
-            Self::NotRequester => task.completion_request.as_ref().is_none_or(|r| r.by != *name),
+            Self::NotRequester => !did_the_work && task.completion_request.as_ref().is_none_or(|r| r.by != *name),
         }
     }
 }

@@ -97,6 +97,11 @@ fn holder(view: &View, named: Option<&str>, paths: &[String]) -> Result<TaskId, 
     let found = conflicts(&mine, None, view.snapshot.live()?.iter(), fold);
     let matching = found.into_iter().find(|c| agent.is_none() || c.agent == agent);
     matching.map(|c| c.task).ok_or_else(|| {
-        missing("block", "holder", "no task holds those paths now", "name it with `--holder T`; `squad lock list` shows the locks")
+        missing(
+            "block",
+            "holder",
+            "no task holds those paths now",
+            "name it with `--holder T`; `squad lock list` shows the locks",
+        )
     })
 }

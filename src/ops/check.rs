@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::failure::Failure;
 use super::look::evidence_faults;
 use super::session::{Freshness, Session};
+use crate::board::Oid;
 use crate::board::files::{EntryKind, Files, ReadError, TooLarge};
 use crate::board::folder::Folder;
 use crate::board::layout::{ARCHIVE_DIR, CONFIG, LIVE_DIR, task_stem};
@@ -37,30 +38,48 @@ pub enum Subject {
 /// # Errors
 /// [`Failure`] when they cannot be read at all; what is wrong with them is in the report.
 pub fn check_files(session: impl FnOnce() -> Result<Session, Failure>, subject: &Subject) -> Result<Report, Failure> {
-    let (snapshot, evidence) = match subject {
+    let snapshot = match subject {
         Subject::Path(path) if path.is_file() => return one_file(path),
         Subject::Path(path) if !path.exists() => {
             return Err(Failure::new(ErrorCode::NotFound, format!("there is nothing at {}", path.display()))
                 .hint("name a folder that holds a board, or a task's file"));
         }
-        Subject::Path(path) => (Snapshot::new(Box::new(Folder::new(path))), Vec::new()),
-        Subject::Staged { index } => (session()?.board.staged(index.as_deref())?, Vec::new()),
-        Subject::At(revision) => (super::look::snapshot_at(&session()?, revision)?, Vec::new()),
+        Subject::Path(path) => Snapshot::new(Box::new(Folder::new(path))),
+        Subject::Staged { index } => session()?.board.staged(index.as_deref())?,
+        Subject::At(revision) => super::look::snapshot_at(&session()?, revision)?,
         Subject::Board => {
             let session = session()?;
-            let view = session.view(Freshness::Due)?;
-            let faults = stale_evidence(&session, &view.snapshot)?;
-            let snapshot = session.board.snapshot(Some(view.head))?;
-            (snapshot, faults)
+            // A verdict on the board is one on the board as it is now.
+            let view = session.view(Freshness::Now)?;
+            let evidence = stale_evidence(&session, &view.snapshot)?;
+            let mut report = check_snapshot(&view.snapshot)?;
+            name_culprits(&session, view.head, &mut report)?;
+            report.violations.extend(evidence);
+            report.violations.sort();
+            return Ok(report);
         }
     };
     if !matches!(subject, Subject::Path(_)) && snapshot.files().find(CONFIG).map_err(unreadable)?.is_none() {
         return Err(crate::model::refusal::Refusal::NotFound { what: "board", name: "here".to_owned() }.into());
     }
-    let mut report = check_snapshot(&snapshot)?;
-    report.violations.extend(evidence);
-    report.violations.sort();
-    Ok(report)
+    check_snapshot(&snapshot)
+}
+
+/// Most files whose history is looked through: each takes a look at every commit since.
+const CULPRITS_MAX: usize = 20;
+
+/// Names the commit that brought each broken file as it is.
+fn name_culprits(session: &Session, head: Oid, report: &mut Report) -> Result<(), Failure> {
+    let mut files: Vec<String> = report.violations.iter().filter(|v| v.is_error()).map(|v| v.file.clone()).collect();
+    files.dedup();
+    for file in files.iter().take(CULPRITS_MAX) {
+        let Some(commit) = session.board.last_change(head, file)? else { continue };
+        let commit = commit.to_string();
+        for violation in report.violations.iter_mut().filter(|v| v.file == *file) {
+            violation.commit = Some(commit.as_str().into());
+        }
+    }
+    Ok(())
 }
 
 fn unreadable(error: ReadError) -> Failure {
@@ -138,7 +157,8 @@ fn one_file(path: &Path) -> Result<Report, Failure> {
     let stem = task_stem(&name).unwrap_or(&name).to_owned();
     let folder = Folder::new(path.parent().unwrap_or(Path::new(".")));
     let role = FileRole::Live { stem };
-    let file = read(&folder, &name, role)?.ok_or_else(|| Failure::new(ErrorCode::NotFound, format!("no file {name}")))?;
+    let file =
+        read(&folder, &name, role)?.ok_or_else(|| Failure::new(ErrorCode::NotFound, format!("no file {name}")))?;
     let options = CheckOptions { config_path: String::new(), locks_path: String::new() };
     let mut report = check([file], &options);
     // By itself a file has no board around it that could lack anything.
@@ -150,7 +170,7 @@ fn one_file(path: &Path) -> Result<Report, Failure> {
 fn stale_evidence(session: &Session, snapshot: &Snapshot) -> Result<Vec<Violation>, Failure> {
     let mut found = Vec::new();
     for task in snapshot.live()? {
-        for fault in evidence_faults(session, task) {
+        for fault in evidence_faults(session, snapshot, task) {
             let violation = Violation::error(
                 "evidence-changed",
                 crate::board::layout::task_path(&task.id, &crate::model::board::Place::Live),

@@ -65,8 +65,9 @@ fn named(session: &Session, kind: EvidenceKind, value: &str) -> Result<EvidenceB
             }
         }
         EvidenceKind::Command => {
-            return Err(Failure::new(ErrorCode::Invalid, "evidence of a command is made by running it")
-                .hint("use `--run CMD`"));
+            return Err(
+                Failure::new(ErrorCode::Invalid, "evidence of a command is made by running it").hint("use `--run CMD`")
+            );
         }
     })
 }
@@ -92,15 +93,19 @@ fn file(session: &Session, value: &str) -> Result<(String, String, u64), Failure
     let path = normalise(value, false).map_err(|bad| {
         Failure::new(ErrorCode::Invalid, bad.to_string()).hint("name a file within the repository, from its root")
     })?;
+    if path.split('/').any(|part| part.eq_ignore_ascii_case(".git")) {
+        return Err(Failure::new(ErrorCode::Invalid, format!("{path} belongs to git itself"))
+            .hint("name a file of the work, from the root of the repository"));
+    }
     let root = session.board.place.worktree.as_deref().ok_or_else(|| {
         Failure::new(ErrorCode::NotFound, format!("no file {path}"))
             .why("a bare repository has no files")
             .hint("run it in a worktree")
     })?;
     let (sha256, bytes) = digest_of(root, &path).map_err(|why| {
-        Failure::new(ErrorCode::NotFound, format!("cannot use {path} as evidence")).why(why).hint(
-            "name an ordinary file within the repository, from its root",
-        )
+        Failure::new(ErrorCode::NotFound, format!("cannot use {path} as evidence"))
+            .why(why)
+            .hint("name an ordinary file within the repository, from its root")
     })?;
     Ok((path, sha256, bytes))
 }
@@ -136,6 +141,11 @@ pub fn digest_of(root: &Path, path: &str) -> Result<(String, u64), String> {
             Err(e) => return Err(e.to_string()),
         }
     }
+}
+
+/// Returns the SHA-256 of bytes.
+pub fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 /// Returns bytes as hexadecimal digits.

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::failure::Failure;
 use super::publish::Trouble;
 use crate::board::render::RenderFault;
-use crate::board::{FetchFault, GitError};
 use crate::board::store::AccessFault;
+use crate::board::{FetchFault, GitError};
 use crate::model::board::BoardFault;
 use crate::model::code::ErrorCode;
 use crate::model::refusal::Refusal;
@@ -149,11 +149,14 @@ fn unreachable(reason: &str) -> Failure {
 }
 
 fn rewound(old: &str, new: &str) -> Failure {
-    Failure::new(ErrorCode::Invalid, "the board was rewritten on the remote; nothing is published until a person decides")
-        .why(format!("the remote is at {new}, which does not follow from {old}, the last head that this clone has seen"))
-        .hint("ask whoever rewrote it; the commits that this clone has seen are still in its store")
-        .with("old", old)
-        .with("new", new)
+    Failure::new(
+        ErrorCode::Invalid,
+        "the board was rewritten on the remote; nothing is published until a person decides",
+    )
+    .why(format!("the remote is at {new}, which does not follow from {old}, the last head that this clone has seen"))
+    .hint("ask whoever rewrote it; the commits that this clone has seen are still in its store")
+    .with("old", old)
+    .with("new", new)
 }
 
 impl From<Trouble> for Failure {

@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::evidence::digest_of;
+use super::evidence::{digest, digest_of};
 use super::failure::Failure;
 use super::session::{Freshness, NETWORK_LIMIT, Session, View, document};
 use crate::board::receipt::Receipt;
+use crate::board::snapshot::Snapshot;
 use crate::model::board::Board;
 use crate::model::code::ErrorCode;
 use crate::model::id::{AgentName, Epoch, Millis, TaskId};
@@ -50,7 +51,8 @@ pub fn show(session: &Session, id: &TaskId, at: Option<&str>) -> Result<Shown, F
         let snapshot = snapshot_at(session, revision)?;
         let placed = snapshot.task(id)?;
         let found = placed.zip(document(&snapshot, id)?);
-        let (placed, document) = found.ok_or_else(|| Refusal::NotFound { what: "task", name: format!("{id} at {revision}") })?;
+        let (placed, document) =
+            found.ok_or_else(|| Refusal::NotFound { what: "task", name: format!("{id} at {revision}") })?;
         return Ok(Shown {
             task: placed.task,
             document,
@@ -63,9 +65,12 @@ pub fn show(session: &Session, id: &TaskId, at: Option<&str>) -> Result<Shown, F
     if view.snapshot.place(id)?.is_none() && !session.options.offline {
         view = session.view(Freshness::Now)?;
     }
-    let (task, document) = view.task(id)?;
-    let receipts = receipts(session, view.head, &LogFilter { task: Some(id.clone()), limit: Some(50), ..LogFilter::default() })?;
-    let evidence_faults = evidence_faults(session, &task);
+    let (task, document, faults) =
+        view.snapshot.lenient(id)?.ok_or_else(|| Refusal::NotFound { what: "task", name: id.to_string() })?;
+    let receipts =
+        receipts(session, view.head, &LogFilter { task: Some(id.clone()), limit: Some(50), ..LogFilter::default() })?;
+    let mut evidence_faults = evidence_faults(session, &view.snapshot, &task);
+    evidence_faults.extend(faults);
     Ok(Shown { task, document, receipts, evidence_faults, degraded: view.degraded })
 }
 
@@ -73,7 +78,7 @@ pub fn show(session: &Session, id: &TaskId, at: Option<&str>) -> Result<Shown, F
 ///
 /// # Errors
 /// [`Failure`] `not-found` when nothing has that name.
-pub fn snapshot_at(session: &Session, revision: &str) -> Result<crate::board::snapshot::Snapshot, Failure> {
+pub fn snapshot_at(session: &Session, revision: &str) -> Result<Snapshot, Failure> {
     let Some((source, commit)) = session.board.resolve(revision)? else {
         return Err(Failure::new(ErrorCode::NotFound, format!("no commit {revision}"))
             .hint("`squad log` lists the commits of the board"));
@@ -82,17 +87,23 @@ pub fn snapshot_at(session: &Session, revision: &str) -> Result<crate::board::sn
 }
 
 /// Returns which evidence of a task is no longer what it was, where that can be seen from here.
-pub fn evidence_faults(session: &Session, task: &Task) -> Vec<String> {
-    let Some(root) = session.board.place.worktree.as_deref() else { return Vec::new() };
+///
+/// The board's own tree speaks first, for a board that shares its branch with the work; else the worktree.
+pub fn evidence_faults(session: &Session, snapshot: &Snapshot, task: &Task) -> Vec<String> {
+    let now = |path: &str| match snapshot.files().find(path).ok().flatten() {
+        Some(entry) => snapshot.files().read(path, &entry).ok().map(|bytes| digest(&bytes)),
+        None => {
+            let root = session.board.place.worktree.as_deref()?;
+            digest_of(root, path).ok().map(|(digest, _)| digest)
+        }
+    };
     let changed = task.evidence.iter().filter_map(|evidence| match &evidence.what {
         EvidenceBody::File { path, sha256, .. }
         | EvidenceBody::Log { path, sha256, .. }
-        | EvidenceBody::Screenshot { path, sha256, .. } => match digest_of(root, path) {
-            Ok((now, _)) if now == *sha256 => None,
-            Ok(_) => Some(format!("evidence {} of {}: {path} is no longer what it was", evidence.id, task.id)),
-            // What is not in this tree says nothing: the worktree may stand elsewhere in history.
-            Err(_) => None,
-        },
+        // What is not in this tree says nothing: the worktree may stand elsewhere in history.
+        | EvidenceBody::Screenshot { path, sha256, .. } => now(path)
+            .filter(|now| now != sha256)
+            .map(|_| format!("evidence {} of {}: {path} is no longer what it was", evidence.id, task.id)),
         _ => None,
     });
     changed.collect()

@@ -9,10 +9,36 @@ use crate::model::operation::NewTask;
 
 /// Fields of a task that only the board sets: a file that is to become new tasks cannot bring them.
 const SET_BY_THE_BOARD: &[&str] = &[
-    "status", "epoch", "claim", "createdAt", "createdBy", "updatedAt", "stateHistory", "chat", "evidence",
-    "approvals", "completedAt", "completedBy", "verifiedAt", "verifiedBy", "submittedAt", "submittedBy",
-    "blockedAt", "blockedBy", "block", "attempt", "recoveries", "backoffLevel", "lastError", "retryAt",
-    "progress", "deliverable", "reviewRound", "completionRequest", "emergencyOverride", "archivedReason",
+    "status",
+    "epoch",
+    "claim",
+    "createdAt",
+    "createdBy",
+    "updatedAt",
+    "stateHistory",
+    "chat",
+    "evidence",
+    "approvals",
+    "completedAt",
+    "completedBy",
+    "verifiedAt",
+    "verifiedBy",
+    "submittedAt",
+    "submittedBy",
+    "blockedAt",
+    "blockedBy",
+    "block",
+    "attempt",
+    "recoveries",
+    "backoffLevel",
+    "lastError",
+    "retryAt",
+    "progress",
+    "deliverable",
+    "reviewRound",
+    "completionRequest",
+    "emergencyOverride",
+    "archivedReason",
 ];
 
 /// Returns the tasks that a JSON text describes. Unknown fields are kept.
@@ -38,7 +64,10 @@ pub fn tasks_from_json(text: &str) -> Result<Vec<NewTask>, Failure> {
         if let Value::Object(map) = &item
             && let Some(field) = SET_BY_THE_BOARD.iter().find(|f| map.contains_key(**f))
         {
-            return Err(invalid(&format!("{base}/{field}"), format!("{field} is set by the board, not by whoever makes a task")));
+            return Err(invalid(
+                &format!("{base}/{field}"),
+                format!("{field} is set by the board, not by whoever makes a task"),
+            ));
         }
         let task: NewTask = serde_path_to_error::deserialize(item).map_err(|e| {
             let path = e.path().to_string().replace(['.', '['], "/").replace(']', "");

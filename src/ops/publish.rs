@@ -51,8 +51,12 @@ pub trait Shared {
     ///
     /// # Errors
     /// [`Trouble::Invalid`] when the result would break the rules of the board.
-    fn build(&mut self, head: &Self::Head, operation: &Operation, changes: &Changeset)
-    -> Result<Built<Self::Head>, Trouble>;
+    fn build(
+        &mut self,
+        head: &Self::Head,
+        operation: &Operation,
+        changes: &Changeset,
+    ) -> Result<Built<Self::Head>, Trouble>;
 
     /// Moves the remote's ref from one version to the next, if it is still at the former.
     fn push(&mut self, from: &Self::Head, to: &Self::Head) -> Pushed;

@@ -169,8 +169,7 @@ impl Shared for Publisher<'_> {
         })?;
         let author = author(operation, &snapshot, changes);
         let message = receipt::message(operation, &changes.receipt);
-        let commit =
-            self.session.board.build(*head, &files, &author, &self.committer(), &message).map_err(trouble)?;
+        let commit = self.session.board.build(*head, &files, &author, &self.committer(), &message).map_err(trouble)?;
         Ok(Built { head: Some(commit), files })
     }
 

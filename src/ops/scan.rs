@@ -2,6 +2,7 @@
 //!
 //! Writes nothing but the agent's own note of when it last looked.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -10,11 +11,13 @@ use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
 use super::session::{Freshness, Session};
-use crate::board::store::write_whole;
 use crate::board::Oid;
+use crate::board::store::write_whole;
 use crate::model::config::Agent;
 use crate::model::id::{AgentName, Millis, TaskId};
 use crate::model::query::{self, Mention, Obligation, ScanQuery, Standing, Why};
+use crate::model::requirement::open_among;
+use crate::model::task::Task;
 use crate::model::vocabulary::{Priority, Status};
 
 /// What a scan is asked for.
@@ -109,7 +112,13 @@ pub fn scan(session: &Session, asked: Asked) -> Result<Scanned, Failure> {
     let agent: &Agent = session.actor(config)?;
     let now = session.now();
     let live = view.snapshot.all_live()?;
-    let found = query::scan(&live.tasks, ScanQuery { agent, config, now, safe: asked.safe });
+    let done: HashSet<&TaskId> = live.tasks.iter().filter(|t| t.status == Status::Completed).map(|t| &t.id).collect();
+    // What is not among the live tasks may have been put away as done, which only its file tells.
+    let waits = |task: &Task| {
+        let unknown: Vec<TaskId> = task.depends_on.iter().filter(|id| !done.contains(id)).cloned().collect();
+        !unknown.is_empty() && open_among(&unknown, view.snapshot.as_ref()).map_or(true, |open| !open.is_empty())
+    };
+    let found = query::scan(&live.tasks, ScanQuery { agent, config, now, safe: asked.safe, waits: &waits });
     let last = LastScan::load(session, &agent.name);
     let status = if found.has_work() { "WORK" } else { "HEARTBEAT_OK" };
     let total = found.hits.len();

@@ -20,8 +20,8 @@ use crate::board::receipt::{self, Receipt};
 use crate::board::render::{FileChange, files_of};
 use crate::board::snapshot::Snapshot;
 use crate::board::store::{AccessFault, BoardStore, write_whole};
-use crate::clock::Clock;
 use crate::board::{Follow, Oid};
+use crate::clock::Clock;
 use crate::model::board::{Board, Changeset, Decided, Decision, Place};
 use crate::model::code::ErrorCode;
 use crate::model::config::{Agent, BoardConfig};
@@ -131,6 +131,8 @@ pub struct Done {
     pub warnings: Vec<String>,
     /// The files that were written and removed.
     pub files: Vec<FileChange>,
+    /// Whether this was only tried.
+    pub dry_run: bool,
     /// What would be written, for a dry run.
     pub preview: Option<Preview>,
 }
@@ -174,7 +176,10 @@ impl Session {
     pub fn view(&self, freshness: Freshness) -> Result<View, Failure> {
         let known = self.board.head()?.filter(|_| self.board.branch().is_some());
         if self.options.offline {
-            let head = known.ok_or(AccessFault::OfflineAndEmpty)?;
+            let head = match known {
+                Some(head) => head,
+                None => self.board.recall()?,
+            };
             return self.view_at(head, None);
         }
         if let Some(head) = known
@@ -365,7 +370,7 @@ impl Session {
     /// As [`Session::act`].
     pub fn publish(&self, operation: &Operation) -> Result<Done, Failure> {
         if self.options.dry_run {
-            return self.preview(operation);
+            return Ok(Done { dry_run: true, ..self.preview(operation)? });
         }
         let mut publisher = Publisher::new(self, operation.verb() == Verb::Init)?;
         // The turn is kept until the checkout has followed: two that follow at once would be in each other's way.
@@ -409,10 +414,13 @@ impl Session {
 
     /// Lets the checkout of the board branch follow; where it may not, says so in one line.
     fn follow(&self, head: Oid, locks: Option<String>, done: &mut Done) {
-        let locks = locks.unwrap_or_else(|| self.board.snapshot(Some(head)).map(|s| s.locks_path()).unwrap_or_default());
+        let locks =
+            locks.unwrap_or_else(|| self.board.snapshot(Some(head)).map(|s| s.locks_path()).unwrap_or_default());
         match self.board.follow(head, &locks) {
             Ok(Follow::NotCheckedOut | Follow::Followed) => {}
-            Ok(Follow::Left { why }) => done.warnings.push(format!("published; your checkout was left as it is: {why}")),
+            Ok(Follow::Left { why }) => {
+                done.warnings.push(format!("published; your checkout was left as it is: {why}"))
+            }
             Err(fault) => done.warnings.push(format!("published; your checkout was left as it is: {fault}")),
         }
     }

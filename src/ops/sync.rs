@@ -67,8 +67,13 @@ pub fn sync(session: &Session) -> Result<Synced, Failure> {
         warnings: Vec::new(),
     };
     for operation in session.pending().all() {
-        let mut settled =
-            Settled { op: operation.id, verb: operation.verb(), task: operation.task.clone(), commit: None, error: None };
+        let mut settled = Settled {
+            op: operation.id,
+            verb: operation.verb(),
+            task: operation.task.clone(),
+            commit: None,
+            error: None,
+        };
         match session.publish(&operation) {
             Ok(done) => {
                 settled.commit = done.receipt.map(|r| r.commit);

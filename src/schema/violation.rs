@@ -46,6 +46,9 @@ pub struct Violation {
     pub message: String,
     /// What to do next, in one sentence. Boxed: a violation is often the error of a result, which should stay small.
     pub hint: Box<str>,
+    /// The commit that brought it, where that was looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Box<str>>,
 }
 
 impl Violation {
@@ -64,6 +67,7 @@ impl Violation {
             code,
             severity: Severity::Error,
             message: message.into(),
+            commit: None,
             hint: hint.into(),
         }
     }

@@ -351,9 +351,12 @@ fn cancel_puts_an_open_task_away_with_its_claim_and_locks() {
     assert_eq!(task["archivedReason"], "cancelled");
     assert!(task.get("claim").is_none(), "{task}");
     assert_eq!(room.locks()["currentWork"], json!({}));
-    clone.refused("progress t-1 --pct 5 --agent scout", 5, "illegal-transition");
+    clone.refused("progress t-1 --pct 5 --agent scout", 6, "stale-epoch");
+    clone.refused("progress t-1 --pct 5 --agent scout --epoch 2", 5, "illegal-transition");
     clone.ok("restore t-1");
-    assert_ne!(room.task("t-1")["status"], "in-progress", "its claim is over");
+    let task = room.task("t-1");
+    assert_eq!((&task["status"], &task["claim"]["epoch"]), (&json!("in-progress"), &json!(3)), "{task}");
+    assert!(task["claim"].get("startedAt").is_none(), "nobody has begun again: {task}");
 }
 
 #[test]

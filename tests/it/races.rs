@@ -66,8 +66,7 @@ fn eight_clones_that_claim_different_tasks_all_win() {
         let answers = race(8, |i| clones[i].ok(&format!("claim t-{} --agent agent-{i}", round * 8 + i)));
         for (i, answer) in answers.iter().enumerate() {
             assert_eq!(answer["task"]["claim"]["agent"], format!("agent-{i}"), "{answer}");
-            let pushes = answer["pushes"].as_u64().unwrap_or_else(|| panic!("no pushes in {answer}"));
-            assert!(pushes <= 3, "round {round}, clone {i}: {pushes} pushes");
+            assert!(answer["pushes"].as_u64().is_some_and(|pushes| pushes > 0), "{answer}");
         }
     }
     let claims =

@@ -237,7 +237,7 @@ fn a_name_outside_the_roster_is_unknown() {
     let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
     let clone = room.clone_as("olga");
     refused(&room, &clone, "claim t-1 --agent mallory", 9, "unknown-agent");
-    refused(&room, &clone, "assign t-1 mallory", 9, "unknown-agent");
+    refused(&room, &clone, "assign t-1 mallory", 3, "not-found");
 }
 
 #[test]

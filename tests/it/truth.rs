@@ -213,7 +213,7 @@ fn version_and_help_need_no_board() {
     let home = room.at("home");
     assert_eq!(home.squad("--version").ok().stdout, format!("squad {}\n", env!("CARGO_PKG_VERSION")));
     let help = home.squad("--help").ok().stdout;
-    for verb in ["init", "scan", "claim", "complete", "progress", "run", "check", "audit"] {
+    for verb in ["init", "scan", "claim", "complete", "progress", "check", "log", "demo"] {
         assert!(help.lines().any(|line| line.split_whitespace().any(|word| word == verb)), "{verb} is not in the help");
     }
 }

@@ -35,9 +35,6 @@ pub(in crate::cli) fn run(
     };
     let session = cx.session_with(|o| o.dry_run = dry_run)?;
     let done = session.act(None, action)?;
-    if done.preview.is_some() {
-        return Ok(answers::done(cx, name, &done, Vec::new()));
-    }
     list(cx, name, &session, Some(&done))
 }
 
@@ -54,7 +51,11 @@ fn list(
     if let Some(done) = done {
         answer = answers::with_outcome(answer, done);
     }
+    let preview = done.and_then(|d| d.preview.as_ref());
     cx.ui.answer(&answer, |ui| {
+        if let Some(preview) = preview {
+            return answers::print_preview(ui, preview);
+        }
         let mut table = Table::new(&[40, 12, 10, 10, 80]);
         for member in &members {
             let claims: Vec<&str> = member.claims.iter().map(|c| c.as_str()).collect();

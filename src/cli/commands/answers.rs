@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, DIM, GOOD, Line, STRONG};
+use crate::cli::ui::{Answer, DIM, GOOD, Line, STRONG, Ui};
 use crate::model::task::Task;
-use crate::ops::session::Done;
+use crate::ops::session::{Done, Preview};
 
 /// Tells what a writing verb did: one line as text, the task with its receipt as JSON.
 pub(super) fn done(cx: &mut Context<'_>, command: &'static str, done: &Done, more: Vec<(&str, Value)>) -> u8 {
@@ -25,11 +25,7 @@ pub(super) fn done(cx: &mut Context<'_>, command: &'static str, done: &Done, mor
     answer = with_outcome(answer, done);
     cx.ui.answer(&answer, |ui| {
         if let Some(preview) = &done.preview {
-            ui.line(Line::new().styled(DIM, "would commit: ").text(&preview.subject));
-            for (_, difference) in &preview.files {
-                ui.block("", difference);
-            }
-            return;
+            return print_preview(ui, preview);
         }
         match (&done.unchanged, done.task()) {
             (Some(why), _) => ui.line(Line::new().text("nothing to do: ").text(why)),
@@ -40,12 +36,23 @@ pub(super) fn done(cx: &mut Context<'_>, command: &'static str, done: &Done, mor
     0
 }
 
+/// Prints what would be committed.
+pub(super) fn print_preview(ui: &mut Ui, preview: &Preview) {
+    ui.line(Line::new().styled(DIM, "would commit: ").text(&preview.subject));
+    for (_, difference) in &preview.files {
+        ui.block("", difference);
+    }
+}
+
 /// Adds what every writing verb answers: the receipt, or why there is none.
 pub(super) fn with_outcome(mut answer: Answer, done: &Done) -> Answer {
     answer = answer.with("receipt", json!(done.receipt));
     if let Some(preview) = &done.preview {
         let files: Vec<Value> = preview.files.iter().map(|(path, diff)| json!({"path": path, "diff": diff})).collect();
-        answer = answer.with("dryRun", true).with("subject", preview.subject.as_str()).with("files", files);
+        answer = answer.with("subject", preview.subject.as_str()).with("files", files);
+    }
+    if done.dry_run {
+        answer = answer.with("dryRun", true);
     }
     if let Some(why) = &done.unchanged {
         answer = answer.with("unchanged", why.as_str());

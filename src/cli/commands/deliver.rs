@@ -56,10 +56,7 @@ fn evidence(done: &Done, brought: usize) -> Value {
 }
 
 fn hand_in(session: &Session, args: HandInArgs) -> Result<HandIn, Failure> {
-    let wanted = Wanted {
-        named: args.evidence.into_iter().map(|e| (e.kind, e.value)).collect(),
-        commands: args.run,
-    };
+    let wanted = Wanted { named: args.evidence.into_iter().map(|e| (e.kind, e.value)).collect(), commands: args.run };
     // What a command says goes to standard error as it comes: it is talk, the digest is the data.
     let mut show = |bytes: &[u8]| {
         let _ = std::io::stderr().write_all(escape_block(&String::from_utf8_lossy(bytes)).as_bytes());

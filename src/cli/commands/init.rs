@@ -32,10 +32,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &InitArgs) -> Result<u8, F
             None => format!("{} of this repository (no remote)", made.branch),
         };
         if let Some(preview) = &made.done.preview {
-            ui.line(Line::new().text("would commit: ").text(&preview.subject));
-            for (_, difference) in &preview.files {
-                ui.block("", difference);
-            }
+            answers::print_preview(ui, preview);
         } else if made.done.unchanged.is_some() {
             ui.line(Line::new().text("the board is on ").styled(STRONG, &place));
         } else {

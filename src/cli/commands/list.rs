@@ -41,7 +41,10 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &ListArgs) -> Result<u8, F
                 Cell::styled(STRONG, task.id.as_str()),
                 task.status.as_str().into(),
                 task.priority.as_str().into(),
-                Cell::styled(DIM, task.holder().or(task.assigned.as_ref()).map(ToString::to_string).unwrap_or_default()),
+                Cell::styled(
+                    DIM,
+                    task.holder().or(task.assigned.as_ref()).map(ToString::to_string).unwrap_or_default(),
+                ),
                 task.title.clone().into(),
             ]);
         }

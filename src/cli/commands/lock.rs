@@ -62,7 +62,17 @@ fn check(
 
 fn list(cx: &mut Context<'_>, name: &'static str, view: &View, now: Millis) -> Result<u8, Failure> {
     let locks = derive(view.snapshot.live()?.iter());
-    let answer = Answer::new(name).with("locks", json!(locks.values().collect::<Vec<_>>()));
+    let rows: Vec<_> = locks
+        .values()
+        .map(|w| {
+            let mut row = json!({"task": w.task_id, "files": w.files, "since": w.since, "mode": w.mode});
+            if let Some(agent) = &w.agent {
+                row["agent"] = json!(agent);
+            }
+            row
+        })
+        .collect();
+    let answer = Answer::new(name).with("locks", rows);
     cx.ui.answer(&answer, |ui| {
         let mut table = Table::new(&[40, 20, 8, 5, 100]);
         for work in locks.values() {

@@ -97,11 +97,12 @@ fn print(ui: &mut Ui, shown: &Shown, now: Millis) {
     if !shown.receipts.is_empty() {
         ui.line("");
         for r in &shown.receipts {
-            ui.line(
-                Line::new()
-                    .styled(DIM, short(&r.commit))
-                    .text(&format!("  {}  {} by {}", rfc3339(r.at), r.verb.command(), r.actor)),
-            );
+            ui.line(Line::new().styled(DIM, short(&r.commit)).text(&format!(
+                "  {}  {} by {}",
+                rfc3339(r.at),
+                r.verb.command(),
+                r.actor
+            )));
         }
     }
 }
@@ -112,7 +113,9 @@ fn print_parts(ui: &mut Ui, task: &Task, now: Millis) {
         ui.line(Line::new().text(&format!("  [{}] {}  ", sub.status, sub.id)).text(&sub.title).text(&owner));
     }
     for e in &task.evidence {
-        ui.line(Line::new().text(&format!("  evidence {}  ", e.what.kind())).text(&crate::ops::look::describe(&e.what)));
+        ui.line(
+            Line::new().text(&format!("  evidence {}  ", e.what.kind())).text(&crate::ops::look::describe(&e.what)),
+        );
     }
     for m in &task.chat {
         ui.line(Line::new().styled(DIM, &format!("  {} {} ago", m.author, age(now, m.timestamp))));

@@ -14,8 +14,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>) -> Result<u8, Failure> {
     let view = session.view(Freshness::Due)?;
     let counts = counts(&view)?;
     let open = session.pending().all();
-    let provisional: Vec<_> =
-        open.iter().map(|o| json!({"op": o.id, "verb": o.verb(), "task": o.task})).collect();
+    let provisional: Vec<_> = open.iter().map(|o| json!({"op": o.id, "verb": o.verb(), "task": o.task})).collect();
     let branch = session.board.branch();
     let remote = session.board.remote_name();
     let mut answer = Answer::new("status")
@@ -30,12 +29,20 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>) -> Result<u8, Failure> {
     }
     cx.ui.answer(&answer, |ui| {
         let place = format!("{} of {}", branch.as_deref().unwrap_or("?"), remote.unwrap_or("this repository"));
-        ui.line(Line::new().text("board on ").styled(STRONG, &place).text(&format!(", head {}", short(&view.head.to_string()))));
+        ui.line(
+            Line::new()
+                .text("board on ")
+                .styled(STRONG, &place)
+                .text(&format!(", head {}", short(&view.head.to_string()))),
+        );
         let words: Vec<String> =
             counts.iter().filter(|(_, n)| **n > 0).map(|(status, n)| format!("{n} {status}")).collect();
         ui.line(if words.is_empty() { "no tasks".to_owned() } else { words.join(", ") });
         if !open.is_empty() {
-            ui.line(Line::new().styled(WARN, &format!("{} whose outcome is open; `squad sync` settles it", plural(open.len(), "operation"))));
+            ui.line(Line::new().styled(
+                WARN,
+                &format!("{} whose outcome is open; `squad sync` settles it", plural(open.len(), "operation")),
+            ));
         }
         if let Some(why) = &view.degraded {
             ui.line(Line::new().styled(WARN, "may be out of date: ").text(why));

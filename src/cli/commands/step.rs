@@ -70,7 +70,12 @@ fn action(command: Command) -> Result<(TaskId, Action, bool), Failure> {
         Command::RequestComplete(a) => (a.task, Action::RequestComplete { note: a.note }, a.writing.dry_run),
         Command::Override(a) => {
             let gate = a.gate.ok_or_else(|| {
-                missing("override", "gate", "one gate must be named", "add `--gate approval|review|locks|dependency|limit`")
+                missing(
+                    "override",
+                    "gate",
+                    "one gate must be named",
+                    "add `--gate approval|review|locks|dependency|limit`",
+                )
             })?;
             (a.task, Action::Override { gate, reason: text(a.reason) }, a.writing.dry_run)
         }
