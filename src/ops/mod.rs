@@ -4,6 +4,7 @@
 
 pub mod block;
 pub mod claim;
+pub mod demo;
 pub mod evidence;
 pub mod failure;
 mod faults;
