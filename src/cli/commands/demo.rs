@@ -79,30 +79,31 @@ fn remote(dir: &Path) -> String {
 }
 
 fn rows(scene: &Scene) -> Table {
-    let mut table = Table::new(&[1, 8, 16, 2, 96, 12]);
+    let mut table = Table::new(&[10, 40, 12, 10, 104]);
     if scene.prologue {
-        let done = scene.steps.iter().filter(|step| step.succeeded()).count();
         let who = scene.steps.first().map_or("", |step| step.agent);
-        let verbs: Vec<&str> = scene.steps.iter().map(verb).collect();
-        let mut once = verbs.clone();
-        once.dedup();
-        table.row(["".into(), who.into(), once.join(", ").into(), "".into(), plural(done, "receipt").into()]);
+        let mut verbs: Vec<&str> = scene.steps.iter().map(verb).collect();
+        verbs.dedup();
+        let done = scene.steps.iter().filter(|step| step.changed()).count();
+        table.row([indented(who).into(), verbs.join(", ").into(), plural(done, "receipt").into()]);
         return table;
     }
-    for step in &scene.steps {
+    // Who only looks changes nothing, and is in the JSON.
+    for step in scene.steps.iter().filter(|step| verb(step) != "sync") {
         let exit = step.exit.map_or_else(|| "?".to_owned(), |code| code.to_string());
-        let style = if step.succeeded() { GOOD } else { BAD };
-        let commit = step.commit.as_deref().map(short).unwrap_or_default();
         table.row([
-            "".into(),
-            step.agent.into(),
+            indented(step.agent).into(),
             words(step, 2).into(),
-            Cell::styled(style, exit),
+            Cell::styled(if step.succeeded() { GOOD } else { BAD }, exit),
+            Cell::styled(DIM, step.commit.as_deref().map(short).unwrap_or_default()),
             step.summary.as_str().into(),
-            Cell::styled(DIM, commit),
         ]);
     }
     table
+}
+
+fn indented(text: &str) -> String {
+    format!("  {text}")
 }
 
 fn verb(step: &Step) -> &str {

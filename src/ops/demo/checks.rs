@@ -26,19 +26,19 @@ pub(super) fn judge(play: &Play) -> Result<(Vec<Receipt>, Vec<Check>), Failure> 
     let (receipts, line) = history(play)?;
     let steps: Vec<&Step> = play.steps().collect();
     let checks = vec![
-        check("every step ended as the rules say", foreseen(&steps)),
-        check("one holder: of those who raced for a task one won", one_winner(&steps)),
-        check("one holder: no claim has the fencing number of another", fenced(&receipts)),
-        check("who lost was told the holder, the time and the commit", told(&steps, &receipts)),
-        check("who met a lock was told the task that holds it", told_of_lock(&steps)),
-        check("a receipt for each acknowledged change, and none besides", acknowledged(&steps, &receipts)),
-        check("the history is one line", line),
-        check("no lost update: each task is as it was last acknowledged", kept(play, &steps)?),
+        check("every step ended as the rules say", &foreseen(&steps)),
+        check("one holder: of those who raced for a task one won", &one_winner(&steps)),
+        check("one holder: no claim has the fencing number of another", &fenced(&receipts)),
+        check("who lost was told the holder, the time and the commit", &told(&steps, &receipts)),
+        check("who met a lock was told the task that holds it", &told_of_lock(&steps)),
+        check("a receipt for each acknowledged change, and none besides", &acknowledged(&steps, &receipts)),
+        check("the history is one line", &line),
+        check("no lost update: each task is as it was last acknowledged", &kept(play, &steps)?),
     ];
     Ok((receipts, checks))
 }
 
-fn check(name: &'static str, faults: Vec<String>) -> Check {
+fn check(name: &'static str, faults: &[String]) -> Check {
     let found = (!faults.is_empty()).then(|| faults.join("; "));
     Check { name, ok: found.is_none(), found }
 }
@@ -122,11 +122,8 @@ fn told_of_lock(steps: &[&Step]) -> Vec<String> {
 }
 
 fn acknowledged(steps: &[&Step], receipts: &[Receipt]) -> Vec<String> {
-    let told: Vec<&str> = steps
-        .iter()
-        .filter(|step| step.succeeded())
-        .map(|step| step.commit.as_deref().unwrap_or("no commit"))
-        .collect();
+    let told: Vec<&str> =
+        steps.iter().filter(|step| step.changed()).map(|step| step.commit.as_deref().unwrap_or("no commit")).collect();
     let there: BTreeSet<&str> = receipts.iter().map(|receipt| receipt.commit.as_str()).collect();
     let once: BTreeSet<&str> = told.iter().copied().collect();
     let mut faults: Vec<String> = once.symmetric_difference(&there).map(|odd| format!("{odd} stands alone")).collect();
@@ -138,7 +135,7 @@ fn acknowledged(steps: &[&Step], receipts: &[Receipt]) -> Vec<String> {
 
 fn kept(play: &Play, steps: &[&Step]) -> Result<Vec<String>, Failure> {
     let mut last: BTreeMap<&str, &Value> = BTreeMap::new();
-    for step in steps.iter().filter(|step| step.succeeded()) {
+    for step in steps.iter().filter(|step| step.changed()) {
         let many = step.answer["tasks"].as_array().into_iter().flatten();
         for task in many.chain([&step.answer["task"]]) {
             if let Some(id) = task["id"].as_str() {
