@@ -80,6 +80,8 @@ const CLEARED: &[&str] = &[
 pub struct Git {
     program: OsString,
     env: Vec<(OsString, OsString)>,
+    /// Whether `env` is all that a command gets.
+    alone: bool,
 }
 
 impl Default for Git {
@@ -96,7 +98,12 @@ impl Git {
 
     /// Returns a `git` at another place.
     pub fn with_program(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), env: Vec::new() }
+        Self { program: program.into(), env: Vec::new(), alone: false }
+    }
+
+    /// Returns the `git` that the `PATH` among these variables finds, in an environment of these and no others.
+    pub fn alone_with(env: Vec<(OsString, OsString)>) -> Self {
+        Self { program: "git".into(), env, alone: true }
     }
 
     /// Adds a variable to the environment of every command.
@@ -114,6 +121,11 @@ impl Git {
     /// Begins a command; `what` is the subcommand, and names it in errors.
     pub fn command(&self, what: &'static str) -> Invocation<'_> {
         let mut command = Command::new(&self.program);
+        let mut protocols = env::var("GIT_ALLOW_PROTOCOL").ok();
+        if self.alone {
+            command.env_clear();
+            protocols = None;
+        }
         for key in CLEARED {
             command.env_remove(key);
         }
@@ -122,7 +134,7 @@ impl Git {
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_OPTIONAL_LOCKS", "0")
             .env("GIT_EDITOR", ":")
-            .env("GIT_ALLOW_PROTOCOL", allowed_protocols(env::var("GIT_ALLOW_PROTOCOL").ok().as_deref()))
+            .env("GIT_ALLOW_PROTOCOL", allowed_protocols(protocols.as_deref()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

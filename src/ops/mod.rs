@@ -5,6 +5,7 @@
 pub mod block;
 pub mod check;
 pub mod claim;
+pub mod demo;
 pub mod evidence;
 pub mod failure;
 mod faults;

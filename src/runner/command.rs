@@ -1,8 +1,9 @@
-//! One command, run to its end with its output handed on as it comes.
+//! Commands, run to their end: one with its output handed on as it comes, or several at once with it kept.
 
-use std::io::{self, Read};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,66 @@ pub fn run_shell(line: &str, dir: &Path, take: &mut dyn FnMut(&[u8])) -> io::Res
     Ok(Finished { argv, code: status.code(), signal: signal_of(status) })
 }
 
+/// A program to run, with everything it is given.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The program, in full.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// The folder it runs in.
+    pub dir: PathBuf,
+    /// Its whole environment: nothing is inherited.
+    pub env: Vec<(OsString, OsString)>,
+    /// What it reads; less than a pipe holds (4 KiB everywhere), so that it can be written before anything is read.
+    pub stdin: Vec<u8>,
+}
+
+/// What a program wrote, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// Its exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// Runs programs at once, and returns what came of each, in their order.
+///
+/// # Errors
+/// When one of them cannot be started or read; those that run already are waited for.
+pub fn run_together(calls: &[Call]) -> io::Result<Vec<Ran>> {
+    let children: Vec<io::Result<Child>> = calls.iter().map(start).collect();
+    // One after the other is enough: whoever waits for a full pipe is read in turn.
+    let ends: Vec<io::Result<Ran>> = children.into_iter().map(|child| end_of(child?)).collect();
+    ends.into_iter().collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the file that starts commands other than git")]
+fn start(call: &Call) -> io::Result<Child> {
+    let mut child = Command::new(&call.program)
+        .args(&call.args)
+        .current_dir(&call.dir)
+        .env_clear()
+        .envs(call.env.iter().map(|(key, value)| (key, value)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    if let Some(mut pipe) = child.stdin.take() {
+        // A program that ends without reading is no failure of ours.
+        let _ = pipe.write_all(&call.stdin);
+    }
+    Ok(child)
+}
+
+fn end_of(child: Child) -> io::Result<Ran> {
+    let output = child.wait_with_output()?;
+    Ok(Ran { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
+}
+
 #[cfg(unix)]
 fn signal_of(status: std::process::ExitStatus) -> Option<i32> {
     use std::os::unix::process::ExitStatusExt;
@@ -71,6 +132,38 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&output), "one\ntwo\nthree\n");
         assert_eq!((finished.code, finished.signal), (Some(7), None));
         assert_eq!(finished.argv[0], "sh");
+    }
+
+    /// Returns a call of the shell with an environment of one variable.
+    fn shell(line: &str, stdin: &str) -> Call {
+        Call {
+            program: "/bin/sh".into(),
+            args: vec!["-c".to_owned(), line.to_owned()],
+            dir: "/".into(),
+            env: vec![("GIVEN".into(), "yes".into())],
+            stdin: stdin.as_bytes().to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_call_sees_what_it_is_given_and_nothing_else() {
+        let line = "cat; echo $GIVEN${HOME-none}$PWD; echo oops >&2; exit 3";
+        let ran = run_together(&[shell(line, "read\n")]).expect("a shell").remove(0);
+        assert_eq!(String::from_utf8_lossy(&ran.stdout), "read\nyesnone/\n");
+        assert_eq!((ran.code, ran.stderr.as_slice()), (Some(3), b"oops\n".as_slice()));
+    }
+
+    #[test]
+    fn calls_run_at_once_and_answer_in_their_order() {
+        // Each waits for the other: one after the other they would never end.
+        let dir = tempfile::tempdir().expect("a folder");
+        let meet = |own: &str, other: &str| {
+            let mut call = shell(&format!(": > {own}; until [ -e {other} ]; do :; done; echo {own}"), "");
+            call.dir = dir.path().to_owned();
+            call
+        };
+        let ran = run_together(&[meet("a", "b"), meet("b", "a")]).expect("shells");
+        assert_eq!([&ran[0].stdout[..], &ran[1].stdout[..]], [b"a\n", b"b\n"]);
     }
 
     #[test]

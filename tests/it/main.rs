@@ -16,6 +16,7 @@
 mod kit;
 
 mod board_verbs;
+mod demo;
 mod dry_run;
 mod evidence;
 mod harness;
