@@ -148,10 +148,7 @@ impl BoardStore {
     /// # Errors
     /// [`AccessFault`]; nothing is recorded then.
     pub fn fetch(&self, limit: Duration) -> Result<Oid, AccessFault> {
-        let branch = match self.branch() {
-            Some(branch) => branch,
-            None => return self.discover(limit),
-        };
+        let Some(branch) = self.branch() else { return self.discover(limit) };
         match self.remote.fetch(&self.store, &branch, limit)? {
             Fetched::Head { head, before } => {
                 let head = self.store.advance_tip(head, before)??;
@@ -201,8 +198,8 @@ impl BoardStore {
     /// # Errors
     /// [`AccessFault::Rewound`] where it does not follow from the one that is recorded.
     pub fn confirm(&self, head: Oid) -> Result<(), AccessFault> {
-        let before = self.store.tip()?;
-        self.store.advance_tip(head, before)??;
+        // Another process may have seen a later head by now, which is no rewind: no head is named as the one before.
+        self.store.advance_tip(head, None)??;
         self.note_fetched();
         Ok(())
     }

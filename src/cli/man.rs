@@ -30,7 +30,7 @@ pub fn pages() -> Vec<Page> {
 fn push_pages(pages: &mut Vec<Page>, name: &str, cmd: clap::Command) {
     let verbs: Vec<_> = cmd.get_subcommands().cloned().collect();
     let examples = examples(&cmd);
-    let text = render(Man::new(cmd).title(name.to_uppercase()).source(SOURCE), !verbs.is_empty(), &examples)
+    let text = render(&Man::new(cmd).title(name.to_uppercase()).source(SOURCE), !verbs.is_empty(), &examples)
         .expect("memory takes everything");
     pages.push(Page {
         file_name: format!("{name}.1"),
@@ -42,7 +42,7 @@ fn push_pages(pages: &mut Vec<Page>, name: &str, cmd: clap::Command) {
     }
 }
 
-fn render(man: Man, has_verbs: bool, examples: &str) -> io::Result<Vec<u8>> {
+fn render(man: &Man, has_verbs: bool, examples: &str) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;

@@ -75,7 +75,7 @@ impl Objects {
             return Ok(());
         }
         let old = old.map(|oid| self.tree(oid)).transpose()?;
-        for entry in self.tree(new)?.iter() {
+        for entry in &self.tree(new)? {
             let before = old.as_ref().and_then(|old| old.get_name_bytes(entry.name_bytes()));
             if before.as_ref().is_some_and(|before| before.id() == entry.id()) {
                 continue;

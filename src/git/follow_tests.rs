@@ -1,3 +1,10 @@
+//! Tests of a checkout that follows, or is left alone, with real git.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly, and makes its own files and processes"
+)]
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -1,3 +1,10 @@
+//! Tests of objects, trees and history, with real git.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly, and makes its own files and processes"
+)]
 use super::super::testkit::{Kit, child, someone};
 use super::super::{Change, Store, staged_entries};
 use super::*;

@@ -1,3 +1,10 @@
+//! Tests of every kind of place, with real git.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly, and makes its own files and processes"
+)]
 use super::super::testkit::Kit;
 use super::*;
 

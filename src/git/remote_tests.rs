@@ -1,3 +1,10 @@
+//! Tests of fetching and pushing against real remotes, with real git.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly, and makes its own files and processes"
+)]
 use std::sync::Barrier;
 
 use super::super::store::TIP;

@@ -272,7 +272,7 @@ impl Store {
             match file.try_lock() {
                 Ok(()) => return Ok(Some(file)),
                 Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    thread::sleep(Duration::from_millis(5))
+                    thread::sleep(Duration::from_millis(5));
                 }
                 Err(fs::TryLockError::WouldBlock) => return Ok(None),
                 Err(fs::TryLockError::Error(error)) => return Err(fail()(error)),

@@ -1,3 +1,10 @@
+//! Tests of the private store, with real git.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly, and makes its own files and processes"
+)]
 use std::fs;
 use std::sync::Barrier;
 use std::time::SystemTime;

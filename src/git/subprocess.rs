@@ -120,6 +120,7 @@ impl Git {
 
     /// Begins a command; `what` is the subcommand, and names it in errors.
     pub fn command(&self, what: &'static str) -> Invocation<'_> {
+        #[expect(clippy::disallowed_methods, reason = "this is the file that starts git")]
         let mut command = Command::new(&self.program);
         let mut protocols = env::var("GIT_ALLOW_PROTOCOL").ok();
         if self.alone {

@@ -1,3 +1,10 @@
+//! Tests of how git is started, bounded and ended, with real git.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly, and makes its own files and processes"
+)]
 use std::time::Instant;
 
 use super::super::testkit::Kit;

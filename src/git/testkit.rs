@@ -1,5 +1,11 @@
 //! Real repositories in a temporary folder, apart from the settings of whoever runs the tests.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly, and makes its own files and processes"
+)]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -360,11 +360,8 @@ impl<'a> Step<'a> {
                 }
             }
             Action::FilesRemove { paths } => self.task.files.retain(|f| !paths.contains(f)),
-            Action::DepAdd { on } => {
-                if !self.task.depends_on.contains(on) {
-                    self.task.depends_on.push(on.clone());
-                }
-            }
+            Action::DepAdd { on } if self.task.depends_on.contains(on) => {}
+            Action::DepAdd { on } => self.task.depends_on.push(on.clone()),
             Action::DepRemove { on } => self.task.depends_on.retain(|d| d != on),
             Action::Assign { to } => self.task.assigned = Some(to.clone()),
             Action::Edit { changes } => changes.iter().for_each(|change| edit(&mut self.task, change)),

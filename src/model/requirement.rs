@@ -330,7 +330,7 @@ fn dependencies_done(task: &Task, cx: &Context<'_>, findings: &mut Findings) -> 
         task: task.id.clone(),
         verb: cx.operation.verb(),
         what: "task",
-        open: open.into_iter().map(|id| id.to_string()).collect(),
+        open: open.into_iter().map(ToString::to_string).collect(),
     }))
 }
 

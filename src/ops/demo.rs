@@ -13,8 +13,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
+use crate::board::Git;
 use crate::board::receipt::{self, Receipt};
-use crate::git::Git;
 use crate::model::code::ErrorCode;
 use crate::runner::command::{Call, Ran, run_together};
 
@@ -273,11 +273,6 @@ impl Play {
         self.at_once(&[(agent, args.to_vec())], stdin, Some(expected)).map(drop)
     }
 
-    /// Lets one see what the others did before acting on it.
-    fn look(&mut self, agent: &'static str) -> Result<(), Failure> {
-        self.act(agent, &["sync"], 0)
-    }
-
     /// Lets several act at once; returns the place of the first who succeeded.
     fn at_once(&mut self, turns: &[Turn], stdin: &[u8], expected: Option<i32>) -> Result<Option<usize>, Failure> {
         let calls: Vec<Call> = turns
@@ -353,7 +348,6 @@ impl Play {
             "after",
         ];
         self.act(winner, &ask, 0)?;
-        self.look(OWNER)?;
         self.act(OWNER, &["unblock", "login", "--comment", "before"], 0)
     }
 
@@ -371,11 +365,8 @@ impl Play {
             "commit:HEAD",
         ];
         self.act(agent, &submit, 0)?;
-        self.look(OWNER)?;
         self.act(OWNER, &["reject", "search", "--missing", "a test with no match"], 0)?;
-        self.look(agent)?;
         self.act(agent, &submit, 0)?;
-        self.look(OWNER)?;
         self.act(OWNER, &["approve", "search"], 0)
     }
 
@@ -383,11 +374,9 @@ impl Play {
         self.scene("Done needs proof: squad runs the command itself. Then the path is free");
         let bare =
             ["complete", "login", "--deliverable", "src/auth", "--summary", "Renewed a minute before it expires"];
-        self.look(winner)?;
         self.act(winner, &bare, REFUSED)?;
         let run = ["--run", "git grep -c agents README.md"];
         self.act(winner, &[&bare[..], &run].concat(), 0)?;
-        self.look(AGENTS[0])?;
         let search = ["complete", "search", "--deliverable", "src/search", "--summary", "As reviewed"];
         self.act(AGENTS[0], &[&search[..], &run].concat(), 0)?;
         self.act(other_than(winner), &["claim", "session", "--plan", "End every session"], 0)

@@ -221,7 +221,13 @@ struct InFlight<H> {
 /// [`Trouble`]. Only after [`Trouble::Undecided`] may the operation still happen.
 pub fn publish<S: Shared>(shared: &mut S, operation: &Operation, limit: Duration) -> Result<Outcome<S::Head>, Trouble> {
     let mut run = Run { shared, operation, limit, pushes: 0, refusals: 0, in_flight: None };
-    let outcome = run.go();
+    let outcome = match (run.go(), &run.in_flight) {
+        // While a push may still land, no trouble of any kind is an answer.
+        (Err(trouble), Some(_)) if !matches!(trouble, Trouble::Undecided { .. }) => {
+            Err(run.undecided(trouble.to_string()))
+        }
+        (outcome, _) => outcome,
+    };
     if !matches!(outcome, Err(Trouble::Undecided { .. })) {
         run.shared.note_settled(operation);
     }
@@ -289,18 +295,17 @@ impl<S: Shared> Run<'_, S> {
 
     /// Finds out what became of a push whose outcome was not told.
     fn settle_in_flight(&mut self, head: &S::Head) -> Result<Option<Outcome<S::Head>>, Trouble> {
-        let Some(flight) = self.in_flight.take() else { return Ok(None) };
+        let Some(flight) = &self.in_flight else { return Ok(None) };
         if *head == flight.from {
             // It may still arrive. Sending the very same version again is sound: whichever of the two comes first
             // moves the ref, and the other finds that it has moved.
+            let flight = self.in_flight.take().expect("it was looked at a moment ago");
             return self.send(flight);
         }
         // The ref has left the value that the push expects, so the push can no longer land: it has, or never will.
-        if self.shared.decided(head, self.operation)?.is_some_and(|d| d.refused.is_none()) {
-            self.shared.confirm(head)?;
-            return Ok(Some(self.published(flight.to, flight.changes, flight.files)));
-        }
-        Ok(None)
+        let landed = self.shared.decided(head, self.operation)?.is_some_and(|d| d.refused.is_none());
+        let flight = self.in_flight.take().expect("it was looked at a moment ago");
+        Ok(landed.then(|| self.published(flight.to, flight.changes, flight.files)))
     }
 
     /// Decides on a head that the remote has just confirmed, and pushes what comes out.
@@ -326,7 +331,8 @@ impl<S: Shared> Run<'_, S> {
         self.pushes += 1;
         match self.shared.push(&flight.from, &flight.to) {
             Pushed::Landed => {
-                self.shared.confirm(&flight.to)?;
+                // What landed has landed, whether this clone can write that down or not; a fetch will tell it again.
+                let _ = self.shared.confirm(&flight.to);
                 Ok(Some(self.published(flight.to, flight.changes, flight.files)))
             }
             Pushed::Rejected { reason, on_principle } => {

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::pending::Pending;
-use super::publish::{Outcome, publish};
+use super::publish::{Outcome, Trouble, publish};
 use super::publisher::{PUBLISH_LIMIT, Publisher};
 use crate::board::layout::task_path;
 use crate::board::receipt::{self, Receipt};
@@ -326,7 +326,11 @@ impl Session {
         if self.options.offline && !self.options.dry_run {
             return Err(offline(action.verb()));
         }
-        let view = self.view(Freshness::Due)?;
+        // The epoch that a verb names, where nothing else says which, must be one that the remote has now.
+        let view = self.view(Freshness::Now)?;
+        if let Some(reason) = view.degraded.clone().filter(|_| !self.options.dry_run) {
+            return Err(Trouble::Unreachable(reason).into());
+        }
         // Whether they are in the roster is decided with everything else: a task that is not there comes first.
         let actor = self.actor_name(view.config()?)?;
         self.act_as(&view, actor, task, action)
@@ -346,21 +350,8 @@ impl Session {
         if self.options.offline && !self.options.dry_run {
             return Err(offline(action.verb()));
         }
-        let mut view_head = view.head;
-        let mut known = match task {
-            Some(id) => view.snapshot.task(id)?.map(|placed| placed.task),
-            None => None,
-        };
-        if task.is_some() && known.is_none() && !self.options.offline {
-            // It may have been made a moment ago.
-            let fresh = self.view(Freshness::Now)?;
-            view_head = fresh.head;
-            known = task.map(|id| fresh.task(id)).transpose()?.map(|(task, _)| task);
-        }
-        if let (Some(id), None) = (task, &known) {
-            return Err(Refusal::NotFound { what: "task", name: id.to_string() }.into());
-        }
-        let operation = self.operation(Some(view_head), actor, known.as_ref(), action)?;
+        let known = task.map(|id| view.task(id)).transpose()?.map(|(task, _)| task);
+        let operation = self.operation(Some(view.head), actor, known.as_ref(), action)?;
         self.publish(&operation)
     }
 
@@ -416,13 +407,12 @@ impl Session {
     fn follow(&self, head: Oid, locks: Option<String>, done: &mut Done) {
         let locks =
             locks.unwrap_or_else(|| self.board.snapshot(Some(head)).map(|s| s.locks_path()).unwrap_or_default());
-        match self.board.follow(head, &locks) {
-            Ok(Follow::NotCheckedOut | Follow::Followed) => {}
-            Ok(Follow::Left { why }) => {
-                done.warnings.push(format!("published; your checkout was left as it is: {why}"))
-            }
-            Err(fault) => done.warnings.push(format!("published; your checkout was left as it is: {fault}")),
-        }
+        let why = match self.board.follow(head, &locks) {
+            Ok(Follow::NotCheckedOut | Follow::Followed) => return,
+            Ok(Follow::Left { why }) => why,
+            Err(fault) => fault.to_string(),
+        };
+        done.warnings.push(format!("published; your checkout was left as it is: {why}"));
     }
 
     fn unchanged(&self, operation: &Operation, task: Option<Task>, why: String) -> Result<Done, Failure> {

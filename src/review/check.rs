@@ -124,7 +124,7 @@ impl Report {
 pub fn check(files: impl IntoIterator<Item = BoardFile>, options: &CheckOptions) -> Report {
     let mut pass = Pass::default();
     for file in files {
-        pass.look(file);
+        pass.look(&file);
     }
     pass.finish(options)
 }
@@ -182,9 +182,9 @@ enum Seen<T> {
 }
 
 impl Pass {
-    fn look(&mut self, file: BoardFile) {
+    fn look(&mut self, file: &BoardFile) {
         self.checked += 1;
-        let bytes = match content(&file) {
+        let bytes = match content(file) {
             Ok(bytes) => Some(bytes),
             Err(violation) => {
                 self.violations.push(*violation);

@@ -8,7 +8,7 @@ use crate::cli::run::Context;
 use crate::cli::ui::{Answer, Cell, STRONG, Table};
 use crate::model::code::ErrorCode;
 use crate::model::config::Agent;
-use crate::model::id::AgentName;
+use crate::model::id::{AgentName, TaskId};
 use crate::model::operation::Action;
 use crate::ops::failure::Failure;
 use crate::ops::look::members;
@@ -58,7 +58,7 @@ fn list(
         }
         let mut table = Table::new(&[40, 12, 10, 10, 80]);
         for member in &members {
-            let claims: Vec<&str> = member.claims.iter().map(|c| c.as_str()).collect();
+            let claims: Vec<&str> = member.claims.iter().map(TaskId::as_str).collect();
             table.row([
                 Cell::styled(STRONG, member.name.as_str()),
                 member.role.as_str().into(),
