@@ -102,7 +102,7 @@ impl Snapshot {
 
     /// Reads the fields that squad knows; on any doubt reads strictly, to say what is wrong.
     fn quick(&self, path: &str, stem: &str, entry: &Entry) -> Result<Task, Vec<Violation>> {
-        let bytes = self.bytes(path, entry).map_err(|v| vec![v])?;
+        let bytes = self.bytes(path, entry).map_err(|v| vec![*v])?;
         match serde_json::from_slice::<Task>(&bytes) {
             Ok(task) if task.id.as_str() == stem => Ok(task),
             _ => strict(path, stem, &bytes).map(|(task, _)| task),
@@ -113,11 +113,11 @@ impl Snapshot {
     ///
     /// # Errors
     /// The violation that says why it cannot be used.
-    pub fn bytes(&self, path: &str, entry: &Entry) -> Result<Vec<u8>, Violation> {
+    pub fn bytes(&self, path: &str, entry: &Entry) -> Result<Vec<u8>, Box<Violation>> {
         if let Some(violation) = not_ordinary(path, entry.kind) {
-            return Err(violation);
+            return Err(Box::new(violation));
         }
-        self.files.read(path, entry).map_err(|e| unreadable(path, &e))
+        self.files.read(path, entry).map_err(|e| Box::new(unreadable(path, &e)))
     }
 
     /// Returns the ids of the archived tasks, in order.
@@ -201,7 +201,7 @@ impl Snapshot {
     pub fn task_bytes(&self, id: &TaskId, place: &Place) -> Result<Option<Vec<u8>>, BoardFault> {
         let path = task_path(id, place);
         let Some(entry) = self.files.find(&path).map_err(BoardFault::Unreadable)? else { return Ok(None) };
-        self.bytes(&path, &entry).map(Some).map_err(|v| broken(&[v]))
+        self.bytes(&path, &entry).map(Some).map_err(|v| broken(&[*v]))
     }
 }
 
@@ -265,7 +265,7 @@ impl Board for Snapshot {
         let config = match self.files.find(CONFIG).map_err(BoardFault::Unreadable)? {
             None => None,
             Some(entry) => {
-                let bytes = self.bytes(CONFIG, &entry).map_err(|v| broken(&[v]))?;
+                let bytes = self.bytes(CONFIG, &entry).map_err(|v| broken(&[*v]))?;
                 match quick_config(&bytes) {
                     Some(config) => Some(config),
                     None => Some(load_board(CONFIG, &bytes).map_err(|v| broken(&v))?.0),

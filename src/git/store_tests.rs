@@ -78,7 +78,7 @@ fn a_damaged_store_is_made_anew_and_a_sound_one_is_kept() {
         ("sound", true, |_| {}),
         ("no configuration", false, |store| fs::remove_file(store.path().join("config")).unwrap()),
         ("other configuration", true, |store| {
-            fs::write(store.path().join("config"), "[core]\n\tfsync = none\n").unwrap()
+            fs::write(store.path().join("config"), "[core]\n\tfsync = none\n").unwrap();
         }),
         ("no HEAD", false, |store| fs::remove_file(store.path().join("HEAD")).unwrap()),
         ("no objects", false, |store| fs::remove_dir_all(store.path().join("objects")).unwrap()),

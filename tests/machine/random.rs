@@ -224,7 +224,7 @@ fn is_whole(sim: &Sim) -> Result<(), TestCaseError> {
         other => return Err(TestCaseError::fail(format!("{other:?}"))),
     };
     prop_assert_eq!(locks, derive(live.iter()), "the locks file is not what the tasks say");
-    let errors: Vec<_> = sim.check().violations.into_iter().filter(|v| v.is_error()).collect();
+    let errors: Vec<_> = sim.check().violations.into_iter().filter(squad::schema::Violation::is_error).collect();
     prop_assert_eq!(errors, vec![]);
     Ok(())
 }
