@@ -48,6 +48,8 @@ pub struct Options {
     pub offline: bool,
     /// Whether to show what would change and change nothing.
     pub dry_run: bool,
+    /// Whether to keep what nothing can refuse in this clone, where the remote is out of reach.
+    pub queue: bool,
     /// The remote to publish to, where it is said.
     pub remote: Option<String>,
 }
@@ -131,6 +133,8 @@ pub struct Done {
     pub warnings: Vec<String>,
     /// The files that were written and removed.
     pub files: Vec<FileChange>,
+    /// The operation, where it waits in this clone for the remote.
+    pub provisional: Option<OpId>,
     /// Whether this was only tried.
     pub dry_run: bool,
     /// What would be written, for a dry run.
@@ -323,16 +327,19 @@ impl Session {
     /// # Errors
     /// [`Failure`], which says why it did not happen; only with `undecided` it still may.
     pub fn act(&self, task: Option<&TaskId>, action: Action) -> Result<Done, Failure> {
-        if self.options.offline && !self.options.dry_run {
+        if self.options.offline && !self.options.dry_run && !self.options.queue {
             return Err(offline(action.verb()));
         }
         // The epoch that a verb names, where nothing else says which, must be one that the remote has now.
         let view = self.view(Freshness::Now)?;
+        // Whether they are in the roster is decided with everything else: a task that is not there comes first.
+        let actor = self.actor_name(view.config()?)?;
+        if self.options.queue && !self.options.dry_run && (self.options.offline || view.degraded.is_some()) {
+            return self.enqueue(&view, actor, task, action);
+        }
         if let Some(reason) = view.degraded.clone().filter(|_| !self.options.dry_run) {
             return Err(Trouble::Unreachable(reason).into());
         }
-        // Whether they are in the roster is decided with everything else: a task that is not there comes first.
-        let actor = self.actor_name(view.config()?)?;
         self.act_as(&view, actor, task, action)
     }
 
@@ -353,6 +360,24 @@ impl Session {
         let known = task.map(|id| view.task(id)).transpose()?.map(|(task, _)| task);
         let operation = self.operation(Some(view.head), actor, known.as_ref(), action)?;
         self.publish(&operation)
+    }
+
+    /// Keeps an operation in this clone until `sync` can publish it. It must be one that would be accepted on the
+    /// board as this clone knows it.
+    fn enqueue(&self, view: &View, actor: AgentName, task: Option<&TaskId>, action: Action) -> Result<Done, Failure> {
+        let known = task.map(|id| view.task(id)).transpose()?.map(|(task, _)| task);
+        let operation = self.operation(Some(view.head), actor, known.as_ref(), action)?;
+        let done = self.preview(&operation)?;
+        if done.unchanged.is_none() {
+            let path = self.board.state_dir().join("queue");
+            self.pending().add(&operation).map_err(|source| AccessFault::State {
+                what: "write the queue",
+                path,
+                source,
+            })?;
+        }
+        let provisional = done.unchanged.is_none().then_some(operation.id);
+        Ok(Done { provisional, preview: None, ..done })
     }
 
     /// Publishes an operation, or shows what it would change.
@@ -489,7 +514,8 @@ impl Session {
     fn preview(&self, operation: &Operation) -> Result<Done, Failure> {
         let head = match operation.verb() {
             Verb::Init => self.board.branch().map(|b| self.board.look(&b, NETWORK_LIMIT)).transpose()?.flatten(),
-            _ => Some(self.view(if self.options.offline { Freshness::Due } else { Freshness::Now })?.head),
+            // What this very operation was made on, so that both speak of the same board.
+            _ => operation.basis.head.as_deref().and_then(|head| head.parse().ok()).or(self.board.head()?),
         };
         let snapshot = self.board.snapshot(head)?;
         match decide(&snapshot, operation)? {

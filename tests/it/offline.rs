@@ -35,6 +35,26 @@ fn a_claim_is_refused_offline_and_nothing_is_kept_of_it() {
 }
 
 #[test]
+fn what_cannot_be_refused_may_be_queued_offline() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({"status": "in-progress", "assigned": "scout"}))]);
+    let clone = room.clone_as("scout");
+    clone.ok("list");
+    let before = room.refs();
+    clone.ok("comment t-1 'from the train' --agent scout --offline --queue");
+    clone.ok("progress t-1 --pct 30 --agent scout --offline --queue");
+    clone.ok("new 'An idea' --id idea --agent scout --offline --queue");
+    assert_eq!(room.refs(), before);
+    assert_eq!(clone.ok("status --offline")["provisional"].as_array().map(Vec::len), Some(3));
+    let answer = clone.ok("sync");
+    assert_eq!(answer["published"].as_array().map(Vec::len), Some(3), "{answer}");
+    let task = room.task("t-1");
+    assert_eq!(task["chat"][0]["content"], "from the train");
+    assert_eq!(task["progress"]["percent"], 30);
+    assert_eq!(room.task("idea")["title"], "An idea");
+    assert_eq!(clone.ok("status")["provisional"], json!([]));
+}
+
+#[test]
 fn a_claim_cannot_be_queued() {
     let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
     room.clone_as("scout").json("claim t-1 --agent scout --offline --queue").exits(2);

@@ -130,6 +130,23 @@ fn with_the_remote_gone_reading_works_and_a_claim_does_not() {
 }
 
 #[test]
+fn a_comment_may_wait_for_the_remote_and_is_called_provisional_until_then() {
+    let (room, clone) = one_task();
+    let gone = room.path().join("gone.git");
+    std::fs::rename(room.remote(), &gone).unwrap();
+    clone.refused("comment t-1 'said offline' --agent scout", 8, "remote-unreachable");
+    clone.ok("comment t-1 'said offline' --agent scout --queue");
+    assert_eq!(clone.ok("status")["provisional"].as_array().map(Vec::len), Some(1));
+    std::fs::rename(&gone, room.remote()).unwrap();
+    let answer = clone.ok("sync");
+    assert_eq!(answer["published"].as_array().map(Vec::len), Some(1), "{answer}");
+    assert_eq!(answer["provisional"], json!([]));
+    let chat = room.task("t-1")["chat"].clone();
+    assert_eq!(chat.as_array().map(Vec::len), Some(1), "once, and the one that was not queued never: {chat}");
+    assert_eq!(chat[0]["content"], "said offline");
+}
+
+#[test]
 fn a_board_that_was_rewound_stops_everything_until_a_person_decides() {
     let (room, clone) = one_task();
     let old = room.head();

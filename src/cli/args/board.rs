@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::Writing;
 use super::value::{EffectWord, Input, Template, Text, position, word};
+use super::{Queueing, Writing};
 use crate::cli::when::{When, duration};
 use crate::model::id::{AgentName, TaskId};
 use crate::model::vocabulary::{AgentKind, Domain, Effect, Priority, Role, Status, SubtaskStatus};
@@ -148,6 +148,9 @@ pub struct NewArgs {
     /// What it does to the world outside its worktree, or none; may be repeated
     #[arg(long, value_name = "E", value_parser = word(EffectWord::ALL, EffectWord::as_str))]
     pub effect: Vec<EffectWord>,
+    /// What verbs take that nothing can refuse later.
+    #[command(flatten)]
+    pub queueing: Queueing,
     /// What every writing verb takes.
     #[command(flatten)]
     pub writing: Writing,
@@ -261,6 +264,9 @@ pub struct CommentArgs {
     /// What to say, or - to read it from stdin
     #[arg(allow_hyphen_values = true)]
     pub text: Text,
+    /// What verbs take that nothing can refuse later.
+    #[command(flatten)]
+    pub queueing: Queueing,
     /// What every writing verb takes.
     #[command(flatten)]
     pub writing: Writing,
@@ -277,6 +283,9 @@ pub struct ProgressArgs {
     /// How much is done, 0 to 100
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=100))]
     pub pct: Option<u8>,
+    /// What verbs take that nothing can refuse later.
+    #[command(flatten)]
+    pub queueing: Queueing,
     /// What every writing verb takes.
     #[command(flatten)]
     pub writing: Writing,

@@ -87,6 +87,14 @@ pub struct Writing {
     pub dry_run: bool,
 }
 
+/// What the verbs take that nothing can refuse later: `comment`, `progress`, `new`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+pub struct Queueing {
+    /// Keep it in this clone, provisional until `squad sync`, where the remote is out of reach
+    #[arg(long)]
+    pub queue: bool,
+}
+
 /// A verb with its arguments.
 #[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum Command {

@@ -297,7 +297,7 @@ fn a_bad_value_is_invalid_and_everything_else_is_usage() {
         "squad check --staged --at HEAD",
         "squad scan --fresh --offline",
         "squad status -q -v",
-        "squad comment t text --queue",
+        "squad claim t --queue",
         "squad --json",
     ] {
         assert_eq!(bad(line).code, ErrorCode::Usage, "{line}");

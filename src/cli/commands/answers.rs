@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, DIM, GOOD, Line, STRONG, Ui};
+use crate::cli::ui::{Answer, DIM, GOOD, Line, STRONG, Ui, WARN};
 use crate::model::task::Task;
 use crate::ops::session::{Done, Preview};
 
@@ -26,6 +26,12 @@ pub(super) fn done(cx: &mut Context<'_>, command: &'static str, done: &Done, mor
     cx.ui.answer(&answer, |ui| {
         if let Some(preview) = &done.preview {
             return print_preview(ui, preview);
+        }
+        if let Some(op) = done.provisional {
+            let about = done.task().map(|t| format!(" on {}", t.id)).unwrap_or_default();
+            return ui.line(
+                Line::new().styled(WARN, "provisional").text(&format!("{about}: kept here as {op} until `squad sync`")),
+            );
         }
         match (&done.unchanged, done.task()) {
             (Some(why), _) => ui.line(Line::new().text("nothing to do: ").text(why)),
@@ -50,6 +56,9 @@ pub(super) fn with_outcome(mut answer: Answer, done: &Done) -> Answer {
     if let Some(preview) = &done.preview {
         let files: Vec<Value> = preview.files.iter().map(|(path, diff)| json!({"path": path, "diff": diff})).collect();
         answer = answer.with("subject", preview.subject.as_str()).with("files", files);
+    }
+    if let Some(op) = done.provisional {
+        answer = answer.with("provisional", true).with("op", op.as_str());
     }
     if done.dry_run {
         answer = answer.with("dryRun", true);

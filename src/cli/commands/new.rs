@@ -11,7 +11,10 @@ use crate::ops::failure::Failure;
 use crate::ops::make::tasks_from_json;
 
 pub(in crate::cli) fn run(cx: &mut Context<'_>, args: NewArgs) -> Result<u8, Failure> {
-    let session = cx.session_with(|o| o.dry_run = args.writing.dry_run)?;
+    let session = cx.session_with(|o| {
+        o.dry_run = args.writing.dry_run;
+        o.queue = args.queueing.queue;
+    })?;
     let effects = args.effects();
     let many = args.from.is_some();
     let tasks = match &args.from {

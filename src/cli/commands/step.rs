@@ -14,8 +14,12 @@ use crate::ops::missing;
 /// # Errors
 /// [`Failure`], when it did not happen.
 pub(in crate::cli) fn run(cx: &mut Context<'_>, name: &'static str, command: Command) -> Result<u8, Failure> {
+    let queue = matches!(&command, Command::Progress(args) if args.queueing.queue);
     let (task, action, dry_run) = action(command)?;
-    let session = cx.session_with(|o| o.dry_run = dry_run)?;
+    let session = cx.session_with(|o| {
+        o.dry_run = dry_run;
+        o.queue = queue;
+    })?;
     let adds_part = matches!(action, Action::SubtaskAdd { .. });
     let named_part = match &action {
         Action::SubtaskSet { subtask, .. } | Action::SubtaskAssign { subtask, .. } => Some(subtask.clone()),
