@@ -2,15 +2,28 @@
 
 use serde_json::{Map, Value, json};
 
-use super::ui::{ANSWER_VERSION, BAD, HINT, Line, one_line};
+use super::ui::{ANSWER_VERSION, BAD, HINT, Line, escape_line, one_line};
 use crate::ops::failure::Failure;
 
-/// Returns the lines for stderr: what failed, why, what to do next.
+/// Longest part of a failure in text, in characters. A reader pays for each of them; the JSON has everything.
+const LONGEST_PART: usize = 500;
+
+/// Returns the lines for stderr: what failed, why, what to do next, each no longer than [`LONGEST_PART`].
 pub fn text(failure: &Failure) -> Vec<Line> {
-    let mut lines = vec![Line::new().styled(BAD, "error:").text(" ").text(&failure.message)];
-    lines.extend(failure.why.as_ref().map(|why| Line::new().text("  caused by: ").text(why)));
-    lines.extend(failure.hint.as_ref().map(|hint| Line::new().styled(HINT, "hint:").text(" ").text(hint)));
+    let mut lines = vec![Line::new().styled(BAD, "error:").text(" ").text(&brief(&failure.message))];
+    lines.extend(failure.why.as_ref().map(|why| Line::new().text("  caused by: ").text(&brief(why))));
+    lines.extend(failure.hint.as_ref().map(|hint| Line::new().styled(HINT, "hint:").text(" ").text(&brief(hint))));
     lines
+}
+
+/// Returns the text, cut where it is too long. What was hidden is spelled out first, since that makes it longer.
+fn brief(text: &str) -> String {
+    let mut safe = escape_line(text);
+    if let Some((end, _)) = safe.char_indices().nth(LONGEST_PART) {
+        safe.truncate(end);
+        safe.push('…');
+    }
+    safe
 }
 
 /// Returns the object for stdout, on one line. `command` is absent where no verb was understood.
@@ -60,6 +73,17 @@ mod tests {
     #[test]
     fn a_failure_with_nothing_but_a_message_is_one_line() {
         insta::assert_snapshot!(plain(&Failure::new(ErrorCode::NotFound, "no task \u{1b}[31mmc-9\n")), @r"error: no task \u{1b}[31mmc-9\n");
+    }
+
+    #[test]
+    fn each_part_is_cut_where_it_is_too_long_even_if_it_is_hostile() {
+        for filler in ["x", "\u{202e}", "e\u{301}", "漢"] {
+            let long = filler.repeat(10_000);
+            let text = plain(&Failure::new(ErrorCode::Invalid, &long).why(&long).hint(&long));
+            assert!(text.chars().count() < 2_000, "{} characters", text.chars().count());
+            assert_eq!(text.lines().count(), 3);
+            assert!(text.ends_with('…'));
+        }
     }
 
     #[test]

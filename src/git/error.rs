@@ -135,16 +135,28 @@ pub enum GitError {
 }
 
 impl GitError {
-    /// Returns what a person can do about it, where that is known.
-    pub fn hint(&self) -> Option<String> {
-        match self {
+    /// Returns what a person can do about it.
+    pub fn hint(&self) -> String {
+        let text = match self {
             Self::UntrustedOwner { path, .. } => {
-                Some(format!("if you trust it: git config --global --add safe.directory {}", path.display()))
+                return format!("if you trust it: git config --global --add safe.directory {}", path.display());
             }
-            Self::NotARepository { .. } => Some("`git init`, or change to a folder inside a repository".to_owned()),
-            Self::NotStarted { .. } => Some("install git 2.30 or newer and put it on PATH".to_owned()),
-            _ => None,
-        }
+            Self::NotARepository { .. } => "`git init`, or change to a folder inside a repository",
+            Self::UnsupportedObjectFormat { .. } => "keep the board in a repository whose object format is sha1",
+            Self::UnreadableIndex { .. } => "`git status` says what is wrong with it; `squad check` needs no index",
+            Self::NotStarted { .. } => "install git 2.41 or newer and put it on PATH",
+            Self::TimedOut { .. } => "see whether `git fetch` gets an answer, then run the command again",
+            Self::BadName { .. } => "`git check-ref-format --branch NAME` tells which names git takes",
+            Self::UnknownRemote { .. } => "`git remote` lists the remotes; `git config squad.remote NAME` chooses one",
+            Self::TooLarge { .. } => "make the file smaller; `squad check` names every file that is too large",
+            Self::Io { .. } => "see that you own it and may write there, and that the disk has room",
+            Self::Command { .. }
+            | Self::Library { .. }
+            | Self::Missing { .. }
+            | Self::WrongKind { .. }
+            | Self::RefMoved { .. } => "run it again; if it stays, `git fsck` tells whether the repository is whole",
+        };
+        text.to_owned()
     }
 
     pub(super) fn library(what: &'static str) -> impl FnOnce(git2::Error) -> Self {

@@ -216,11 +216,11 @@ impl Refusal {
                 Some(task) => format!("{actor} may not {verb} {task}"),
                 None => format!("{actor} may not {verb}"),
             },
-            Self::MissingField { verb, field, .. } => format!("{verb} needs {field}"),
+            Self::MissingField { verb, field, .. } => format!("cannot {} without {field}", verb.command()),
             Self::EvidenceMissing { task, .. } => format!("nothing proves the work on {task}"),
             Self::DependencyOpen { task, verb, open, what } => {
                 let s = if open.len() == 1 { "" } else { "s" };
-                format!("cannot {verb} {task}: {} {what}{s} open: {}", open.len(), open.join(", "))
+                format!("cannot {verb} {task}: it waits for {} {what}{s}", open.len())
             }
             Self::LimitReached { task, .. } => format!("cannot claim {task} now"),
             Self::PathLocked { task, conflicts } => {
@@ -261,10 +261,15 @@ impl Refusal {
                 Some(agent) => format!("{agent} has held {} since {}", c.lock, rfc3339(c.since)),
                 None => format!("{} has been held since {}", c.lock, rfc3339(c.since)),
             }),
-            Self::IdTaken { id, twin } => (id != twin).then(|| format!("{twin} differs from it only in case")),
-            Self::NotFound { .. } | Self::UnknownAgent { .. } | Self::DependencyOpen { .. } | Self::Invalid { .. } => {
-                None
+            Self::IdTaken { id, twin } if id == twin => {
+                Some("ids are unique, those of archived tasks included".to_owned())
             }
+            Self::IdTaken { twin, .. } => Some(format!("{twin} differs from it only in case")),
+            Self::DependencyOpen { open, .. } => Some(format!("open: {}", open.join(", "))),
+            Self::UnknownAgent { .. } => Some("only members of the roster act on the board".to_owned()),
+            Self::NotFound { what: "task", .. } => Some("no task file has that id, live or archived".to_owned()),
+            Self::NotFound { what: "agent", .. } => Some("the roster has no such name".to_owned()),
+            Self::NotFound { .. } | Self::Invalid { .. } => None,
         }
     }
 

@@ -85,12 +85,11 @@ impl From<GitError> for Failure {
             _ => ErrorCode::Internal,
         };
         let hint = error.hint();
-        let mut failure = Self::new(code, error.to_string());
-        if let Some(source) = error.source() {
-            failure = failure.caused_by(source);
+        let failure = Self::new(code, error.to_string()).hint(hint);
+        match error.source() {
+            Some(source) => failure.caused_by(source),
+            None => failure,
         }
-        failure.hint = hint;
-        failure
     }
 }
 
@@ -128,11 +127,11 @@ impl From<AccessFault> for Failure {
                 );
                 let failure =
                     Self::new(ErrorCode::Internal, format!("cannot {what} {}", path.display())).why(source.to_string());
-                if read_only {
-                    failure.hint("a sandbox may keep the repository's git folder read-only: allow writing there")
+                failure.hint(if read_only {
+                    "a sandbox may keep the repository's git folder read-only: allow writing there"
                 } else {
-                    failure
-                }
+                    "squad keeps its own state there: see that it is a folder, that you own it, and that the disk has room"
+                })
             }
         }
     }

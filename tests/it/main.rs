@@ -18,6 +18,7 @@ mod kit;
 mod board_verbs;
 mod demo;
 mod dry_run;
+mod errors;
 mod evidence;
 mod harness;
 mod hostile;

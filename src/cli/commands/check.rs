@@ -12,6 +12,9 @@ use crate::ops::check::{Subject, check_files};
 use crate::ops::failure::Failure;
 use crate::schema::Violation;
 
+/// Violations that text shows of a board that fails, unless `-v` asks for all.
+const SHOWN: usize = 5;
+
 pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &CheckArgs) -> Result<u8, Failure> {
     let subject = match (&args.path, args.staged, &args.at) {
         (Some(path), _, _) => Subject::Path(cx.dir()?.join(path)),
@@ -23,7 +26,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &CheckArgs) -> Result<u8, 
     let errors = report.violations.iter().filter(|v| v.is_error()).count();
     if errors > 0 {
         if !cx.ui.is_json() {
-            report.violations.iter().for_each(|v| print(cx.ui, v));
+            print_failing(cx.ui, &report.violations);
         }
         let files: std::collections::BTreeSet<&str> =
             report.violations.iter().filter(|v| v.is_error()).map(|v| v.file.as_str()).collect();
@@ -42,6 +45,16 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &CheckArgs) -> Result<u8, 
         ui.line(format!("{} checked, nothing wrong", plural(report.checked, "file")));
     });
     Ok(0)
+}
+
+/// Prints what is wrong, what a file is refused for first, and no more than a reader wants to pay for.
+fn print_failing(ui: &mut Ui, violations: &[Violation]) {
+    let (errors, warnings): (Vec<_>, Vec<_>) = violations.iter().partition(|v| v.is_error());
+    let shown = if ui.verbosity() > 0 { violations.len() } else { SHOWN };
+    errors.iter().chain(&warnings).take(shown).for_each(|v| print(ui, v));
+    if violations.len() > shown {
+        ui.line(format!("{} more; `-v` shows them, `--json` has all", violations.len() - shown));
+    }
 }
 
 fn print(ui: &mut Ui, violation: &Violation) {
