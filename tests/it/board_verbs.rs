@@ -378,3 +378,31 @@ fn reopen_takes_a_completion_back_and_remembers_it() {
     assert_eq!(entry["completion"]["completedBy"], "scout", "{entry}");
     assert_eq!(entry["completion"]["deliverable"], "x");
 }
+
+#[test]
+fn the_chief_joins_a_discussion_and_sorts_what_comes_in() {
+    let room = Room::with_tasks(&[
+        hand_task("t-1", json!({"assigned": "scout", "category": "marketing"})),
+        hand_task("t-2", json!({})),
+    ]);
+    let clone = room.clone_as("olga");
+    clone.ok("claim t-1 --agent scout");
+    clone.ok("comment t-1 'have you thought of whales?' --agent hex");
+    let task = room.task("t-1");
+    assert!(strings(&task["participants"]).contains(&"hex".to_owned()), "{task}");
+    assert_eq!(task["claim"]["agent"], "scout", "a word is no claim");
+
+    for (line, field, value) in [
+        ("edit t-2 --priority critical", "priority", "critical"),
+        ("edit t-2 --category dev", "category", "dev"),
+        ("assign t-2 aria", "assigned", "aria"),
+    ] {
+        clone.refused(&format!("{line} --agent vault"), 9, "not-permitted");
+        let before = room.head();
+        clone.ok(&format!("{line} --agent hex"));
+        assert_eq!(room.commits_since(&before).len(), 1, "{line}");
+        assert_eq!(room.task("t-2")[field], value, "{line}");
+    }
+    clone.refused("edit t-2 --priority low --agent sterling", 9, "not-permitted");
+    clone.ok("edit t-2 --priority high --agent knox");
+}

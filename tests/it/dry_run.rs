@@ -1,10 +1,73 @@
-//! `--dry-run`: every writing verb says what it would do and moves nothing.
+//! `--dry-run`: every writing verb says what it would do and moves nothing. And: every verb answers by the schema.
+
+use std::collections::BTreeSet;
 
 use serde_json::json;
 
 use crate::kit::{Room, hand_task};
 
-const HAND_IN: &str = "--deliverable x --summary y --evidence url:https://example.test";
+/// Every verb that writes, in a line that works on the board of [`no_writing_verb_moves_anything_on_a_dry_run`].
+/// `init` has a test of its own.
+const WRITING: &[&str] = &[
+    "agents add slate --role executor",
+    "agents remove vault",
+    "new title --id fresh",
+    "new --from in.json",
+    "edit back --title other",
+    "assign back aria",
+    "comment back hello",
+    "claim back --agent scout",
+    "claim --next --agent scout",
+    "subtask add doing another --agent scout",
+    "subtask set doing sub-1 complete --agent scout",
+    "subtask assign doing sub-1 aria --agent scout",
+    "files add doing src/b --agent scout",
+    "files remove doing src/a --agent scout",
+    "dep add back asked",
+    "dep remove back dep",
+    "start doing --agent scout",
+    "progress doing --pct 5 --agent scout",
+    "release doing --note n --agent scout",
+    "fail doing --error e --cause unknown --agent scout",
+    "block doing --kind external --reason r --retry-after 5m --agent scout",
+    "submit done-doing --agent scout --deliverable x --summary y --evidence url:https://example.test",
+    "complete done-doing --agent scout --deliverable x --summary y --evidence url:https://example.test",
+    "unblock stuck --comment c",
+    "retry limited --agent knox",
+    "restart failed --reason r",
+    "reject looked --missing m",
+    "approve looked --agent knox",
+    "verify looked --agent aria",
+    "request-complete back",
+    "override back --gate limit --reason r",
+    "archive done",
+    "archive --older-than 1m",
+    "restore old",
+    "cancel back --reason r",
+    "reopen done --reason r",
+];
+
+/// Every verb that only reads.
+const READING: &[&str] = &[
+    "agents",
+    "show t-1",
+    "list --all",
+    "dep tree",
+    "scan --agent scout",
+    "next --agent scout -v",
+    "sync",
+    "status",
+    "log t-1",
+    "activity --limit 50",
+    "stats --since 7d",
+    "check",
+    "schema",
+    "schema task",
+    "lock check src/a --agent aria",
+    "lock list",
+    "completions bash",
+    "man",
+];
 
 #[test]
 fn no_writing_verb_moves_anything_on_a_dry_run() {
@@ -35,48 +98,48 @@ fn no_writing_verb_moves_anything_on_a_dry_run() {
         hand_task("done", json!({"status": "completed", "assigned": "scout"})),
     ]);
     room.configure(|config| config["limits"] = json!({"claimsPerAgent": 100}));
+    let old = hand_task("old", json!({"status": "archived", "assigned": "scout", "archivedReason": "done"}));
+    room.put(&[("squad/tasks/archived/2026-01/old.json", Some(serde_json::to_string_pretty(&old).unwrap() + "\n"))]);
     let clone = room.clone_as("olga");
+    clone.write("in.json", r#"[{"title": "One"}, {"title": "Two"}]"#);
     clone.ok("list");
     let before = (room.refs(), clone.git("for-each-ref"), clone.status(), clone.git("rev-parse HEAD"));
-    for line in [
-        "agents add slate --role executor",
-        "agents remove vault",
-        "new title --id fresh",
-        "edit back --title other",
-        "assign back aria",
-        "comment back hello",
-        "claim back --agent scout",
-        "subtask add doing another --agent scout",
-        "subtask set doing sub-1 complete --agent scout",
-        "subtask assign doing sub-1 aria --agent scout",
-        "files add doing src/b --agent scout",
-        "files remove doing src/a --agent scout",
-        "dep add back asked",
-        "dep remove back dep",
-        "start doing --agent scout",
-        "progress doing --pct 5 --agent scout",
-        "release doing --note n --agent scout",
-        "fail doing --error e --cause unknown --agent scout",
-        "block doing --kind external --reason r --retry-after 5m --agent scout",
-        &format!("submit done-doing --agent scout {HAND_IN}"),
-        &format!("complete done-doing --agent scout {HAND_IN}"),
-        "unblock stuck --comment c",
-        "retry limited --agent knox",
-        "restart failed --reason r",
-        "reject looked --missing m",
-        "approve looked --agent knox",
-        "verify looked --agent aria",
-        "request-complete back",
-        "override back --gate limit --reason r",
-        "archive done",
-        "cancel back --reason r",
-        "reopen done --reason r",
-    ] {
+    for line in WRITING {
         let answer = clone.ok(&format!("{line} --dry-run"));
         assert_eq!(answer["dryRun"], true, "`{line}` says that nothing was published: {answer}");
         let after = (room.refs(), clone.git("for-each-ref"), clone.status(), clone.git("rev-parse HEAD"));
         assert_eq!(after, before, "`{line}`");
     }
+}
+
+#[test]
+fn every_reading_verb_answers_by_the_schema_and_moves_nothing() {
+    let room = Room::with_tasks(&[
+        hand_task("t-1", json!({"assigned": "scout", "files": ["src/b"]})),
+        hand_task("t-2", json!({"assigned": "aria", "dependsOn": ["t-1"]})),
+    ]);
+    let clone = room.clone_as("olga");
+    clone.ok("claim t-1 --agent scout");
+    let before = (room.refs(), clone.git("for-each-ref"), clone.status());
+    for line in READING {
+        // The harness holds every answer to the schema.
+        let answer = clone.ok(line);
+        assert!(line.starts_with(answer["command"].as_str().unwrap()), "`{line}`: {answer}");
+        assert_eq!((room.refs(), clone.git("for-each-ref"), clone.status()), before, "`{line}`");
+    }
+}
+
+#[test]
+fn no_verb_is_left_out_of_these_tests() {
+    let help = Room::empty().at("home").squad("--help").ok().stdout;
+    let sections = help.split_once("Board:").unwrap().1.split_once("`squad VERB").unwrap().0;
+    let verbs = sections.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+    let shown: BTreeSet<_> = verbs.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(shown.len() > 40, "{shown:?}");
+    let tried = WRITING.iter().chain(READING).filter_map(|line| line.split_whitespace().next());
+    // `init` and `demo` make boards of their own.
+    let tried: BTreeSet<_> = tried.chain(["init", "demo"]).collect();
+    assert_eq!(tried, shown);
 }
 
 #[test]

@@ -208,7 +208,7 @@ fn every_failure_says_what_why_and_what_next_as_text_and_as_json() {
                 let Some(said) = error[part].as_str() else { continue };
                 assert!(text.contains(&settled(said)), "`{line}`: {part} {said:?} is not in\n{text}");
             }
-            let _ = writeln!(told, "$ squad {line}        # exit {exit}, {code}\n{text}");
+            let _ = writeln!(told, "$ squad {line}        # exit {exit}, {code}\n{text}\n");
         }
     }
     insta::assert_snapshot!("every_failure", told);

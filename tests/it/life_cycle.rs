@@ -267,6 +267,45 @@ fn work_done_outside_the_board_is_completed_by_request_and_verification() {
         5,
         "illegal-transition",
     );
+    let hand_in = "--deliverable x --summary y --evidence url:https://example.test";
+    clone.refused(&format!("verify t-1 --agent olga {hand_in}"), 9, "not-permitted");
+    clone.refused(&format!("verify t-1 --agent scout {hand_in}"), 9, "not-permitted");
+    clone.refused("verify t-1 --agent aria --deliverable x --summary y", 5, "evidence-missing");
+    let (_, commit) = step(&room, &clone, &format!("verify t-1 --agent aria {hand_in}"));
+    assert_receipt(&commit, "verify", "aria", "backlog", "completed", 0);
+    let task = room.task("t-1");
+    assert_eq!((&task["status"], &task["verifiedBy"]), (&json!("completed"), &json!("aria")));
+    assert!(task.get("completionRequest").is_none(), "the request is gone in the same commit: {task}");
+}
+
+#[test]
+fn where_a_plan_is_required_a_claim_without_one_is_refused() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({"assigned": "scout"}))]);
+    room.configure(|config| config["policy"] = json!({"plan": "required"}));
+    let clone = room.clone_as("scout");
+    let error = clone.refused("claim t-1 --agent scout", 5, "missing-field");
+    assert_eq!(error["field"], "plan");
+    clone.refused("claim t-1 --agent scout --plan '  '", 5, "missing-field");
+    clone.ok("claim t-1 --agent scout --plan 'wick first'");
+    assert_eq!(room.task("t-1")["chat"][0]["content"], "wick first");
+}
+
+#[test]
+fn what_others_wait_for_opens_the_way_when_it_is_done() {
+    let room = Room::with_tasks(&[
+        hand_task("t-1", json!({"assigned": "scout"})),
+        hand_task("t-0", json!({"assigned": "aria"})),
+    ]);
+    let clone = room.clone_as("scout");
+    clone.ok("claim t-1 --agent scout");
+    clone.ok("block t-1 --agent scout --kind dependency --reason 'the oil first' --on t-0");
+    assert_eq!(room.task("t-1")["block"]["on"], json!(["t-0"]));
+    clone.refused("unblock t-1 --comment 'is it?' --agent vault", 9, "not-permitted");
+    clone.ok("claim t-0 --agent aria");
+    clone.ok("complete t-0 --agent aria --deliverable x --summary y --evidence url:https://example.test");
+    clone.ok("unblock t-1 --comment 'it is done' --agent vault");
+    let task = room.task("t-1");
+    assert_eq!((&task["status"], &task["claim"]["agent"]), (&json!("in-progress"), &json!("scout")));
 }
 
 #[test]

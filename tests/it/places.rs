@@ -342,3 +342,15 @@ fn without_a_remote_and_bare_the_branch_moves() {
     bare.ok("new 'A task' --id t-1");
     assert_eq!(room.task("t-1")["title"], "A task");
 }
+
+#[cfg(unix)]
+#[test]
+fn under_the_name_git_squad_it_is_a_verb_of_git() {
+    let room = one_task();
+    let clone = room.clone_as("olga");
+    let bin = room.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_squad"), bin.join("git-squad")).unwrap();
+    let listed = clone.git(&format!("--exec-path={} squad list --json", bin.display()));
+    assert!(listed.contains("\"command\":\"list\"") && listed.contains("t-1"), "{listed}");
+}

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::{Checkout, Room, errors, hand_task, hours_ago, violations};
+use crate::kit::{Checkout, Room, answer_schema, errors, hand_task, hours_ago, violations};
 
 const HAND_IN: &str = "--deliverable x --summary y --evidence url:https://example.test";
 
@@ -102,6 +102,60 @@ fn stats_count_what_the_history_says() {
     assert_eq!(stats["retries"], 1, "{stats}");
 }
 
+/// Returns the time of an operation and its verb, as a commit of the board has them.
+fn operation(commit: &crate::kit::Commit) -> (i64, String) {
+    let operation: Value = serde_json::from_str(commit.trailer("Squad-Operation")).unwrap();
+    (operation["at"].as_i64().unwrap(), operation["verb"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn stats_are_a_recount_of_the_commits() {
+    let room = Room::board();
+    let base = room.head();
+    let clone = room.clone_as("olga");
+    for id in ["t-1", "t-2", "t-3"] {
+        clone.ok(&format!("new {id} --id {id} --assigned scout"));
+    }
+    clone.ok("claim t-1 --agent scout");
+    clone.ok(&format!("complete t-1 --agent scout {HAND_IN}"));
+    clone.ok("claim t-2 --agent scout");
+    clone.ok("fail t-2 --agent scout --error 'out of oil' --cause unknown");
+    clone.ok("claim t-3 --agent scout");
+    clone.ok(&format!("submit t-3 --agent scout {HAND_IN}"));
+    clone.ok("reject t-3 --agent knox --missing 'a glass'");
+    clone.ok(&format!("submit t-3 --agent scout {HAND_IN}"));
+    clone.ok("verify t-3 --agent aria");
+
+    let commits = room.commits_since(&base);
+    let of = |task: &str, verb: &str| {
+        let mut found = commits.iter().filter(|c| c.trailer("Squad-Task") == task && operation(c).1 == verb);
+        found.next().map(|c| operation(c).0)
+    };
+    let completions: Vec<_> = commits
+        .iter()
+        .filter(|c| c.trailer("Squad-To") == "completed" && c.trailer("Squad-From") != "completed")
+        .map(|c| (c.trailer("Squad-Task"), operation(c).0))
+        .collect();
+    let failures = commits.iter().filter(|c| operation(c).1 == "fail").count();
+    let median = |verb: &str| {
+        let mut spans: Vec<_> = completions.iter().map(|(task, at)| at - of(task, verb).unwrap()).collect();
+        spans.sort_unstable();
+        spans[spans.len() / 2]
+    };
+
+    let stats = clone.ok("stats --since 7d");
+    assert_eq!((completions.len(), failures), (2, 1));
+    assert_eq!(stats["throughput"], completions.len(), "{stats}");
+    assert_eq!(stats["retries"], failures, "{stats}");
+    assert_eq!(stats["leadTime"], median("new"), "{stats}");
+    assert_eq!(stats["cycleTime"], median("claim"), "{stats}");
+    assert!(stats["successRate"].as_f64().is_some_and(|rate| (rate - 2.0 / 3.0).abs() < 1e-9), "{stats}");
+    assert_eq!(stats["disconnects"], 0, "{stats}");
+    let files = room.git("ls-tree --name-only main squad/tasks/json/").lines().count();
+    let counted: u64 = stats["counts"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(usize::try_from(counted).unwrap(), files, "{stats}");
+}
+
 #[test]
 fn status_says_where_the_board_is_and_what_is_on_it() {
     let (room, clone, _base) = busy();
@@ -189,6 +243,11 @@ fn schema_prints_each_schema_and_the_board_holds_to_it() {
     let text = clone.squad("schema").ok().stdout;
     assert!(text.contains("task") && text.contains("board"), "{text}");
     clone.json("schema nothing").exits(3);
+    for name in text.split_whitespace() {
+        let shipped = answer_schema().with_file_name(format!("{name}.schema.json"));
+        let shipped = std::fs::read_to_string(shipped).unwrap();
+        assert_eq!(clone.squad(&format!("schema {name}")).ok().stdout.trim_end(), shipped.trim_end(), "{name}");
+    }
 
     let schema: Value = serde_json::from_str(&clone.squad("schema task").ok().stdout).unwrap();
     clone.ok("claim t-1 --agent scout");
