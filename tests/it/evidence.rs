@@ -141,10 +141,13 @@ fn check_finds_evidence_that_has_changed_since() {
     let (room, clone) = held();
     complete(&clone, "--evidence file:report.txt");
     clone.ok("check");
+    assert_eq!(clone.ok("show t-1")["evidenceFaults"], serde_json::json!([]));
     room.put(&[("report.txt", Some("all red\n"))]);
     let ran = clone.json("check").0;
     let found = violations(&ran.json());
     assert!(found.iter().any(|violation| violation.to_string().contains("report.txt")), "{ran}");
+    let shown = clone.ok("show t-1");
+    assert!(shown["evidenceFaults"].to_string().contains("report.txt"), "show tells it too: {shown}");
 }
 
 #[test]

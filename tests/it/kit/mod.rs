@@ -9,7 +9,7 @@ mod run;
 
 pub use board::{hand_task, hours_ago, minutes_ago, now_ms, seconds_from_now};
 pub use room::{Checkout, Commit, Room};
-pub use run::answer_schema;
+pub use run::{answer_schema, settled, words};
 
 use std::sync::Barrier;
 

@@ -149,3 +149,27 @@ pub fn words(line: &str) -> Vec<String> {
     }
     words
 }
+
+/// Returns a text with what differs from run to run replaced: ids of commits, instants, git's own words.
+pub fn settled(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(|line| line.split_once(" fatal: ").map_or(line, |(ours, _)| ours)).collect();
+    let text = lines.join("\n");
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | ':' | '.');
+    let mut out = String::new();
+    let mut rest = text.as_str();
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|c| word(c) != word(first)).unwrap_or(rest.len());
+        let (token, after) = rest.split_at(end);
+        let bare = token.trim_end_matches([':', '.']);
+        let commit = bare.len() >= 10 && bare.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase());
+        let instant = bare.len() >= 20 && bare.as_bytes()[10] == b'T' && bare.ends_with('Z');
+        match (commit, instant) {
+            (true, _) => out.push_str("[COMMIT]"),
+            (_, true) => out.push_str("[INSTANT]"),
+            _ => out.push_str(bare),
+        }
+        out.push_str(&token[bare.len()..]);
+        rest = after;
+    }
+    out
+}
