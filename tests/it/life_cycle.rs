@@ -348,3 +348,66 @@ fn an_override_by_the_owner_opens_one_gate_once() {
     clone.ok("release t-1 --agent scout --note 'no'");
     clone.refused("claim t-1 --agent scout", 5, "dependency-open");
 }
+
+/// The gate of a board that wants everybody heard: owner, chief and a manager, and four who had a hand in it.
+fn gated(min_participants: u64) -> (Room, Checkout) {
+    let listed = json!(["aria", "vault", "sterling", "knox", "hex", "olga"]);
+    let room = Room::with_tasks(&[hand_task("t-1", json!({"assigned": "scout", "participants": listed}))]);
+    room.configure(|config| {
+        config["policy"] = json!({
+            "review": "required",
+            "gate": {"approvals": 3, "roles": ["manager", "chief", "owner"], "everyRole": true, "minParticipants": min_participants},
+        });
+    });
+    let clone = room.clone_as("olga");
+    clone.ok("claim t-1 --agent scout");
+    clone.ok("submit t-1 --agent scout --deliverable x --summary y --evidence url:https://example.test");
+    (room, clone)
+}
+
+#[test]
+fn a_gate_counts_roles_and_those_who_had_a_hand_in_it_and_not_who_is_listed() {
+    let (room, clone) = gated(4);
+    for (agent, status) in [("knox", "review"), ("hex", "review"), ("olga", "ready")] {
+        clone.ok(&format!("approve t-1 --agent {agent}"));
+        assert_eq!(room.task("t-1")["status"], status, "after {agent}");
+    }
+    let (room, clone) = gated(5);
+    for agent in ["knox", "hex", "olga"] {
+        clone.ok(&format!("approve t-1 --agent {agent}"));
+    }
+    assert_eq!(room.task("t-1")["status"], "review", "six are listed, four had a hand in it");
+    clone.ok("comment t-1 'it looks well' --agent aria");
+    clone.ok("approve t-1 --agent knox");
+    assert_eq!(room.task("t-1")["status"], "ready", "the fifth has spoken, and the gate is asked again");
+    clone.refused("complete t-1 --agent aria --summary y --deliverable x", 9, "not-permitted");
+    clone.ok("claim t-1 --agent scout");
+    clone.ok("complete t-1 --agent scout --deliverable x --summary y --evidence url:https://example.test");
+}
+
+#[test]
+fn an_override_of_the_gate_lets_one_approval_through_and_no_second_task_round() {
+    let (room, clone) = gated(4);
+    clone.ok("override t-1 --gate approval --reason 'the lamp is out'");
+    clone.ok("approve t-1 --agent knox");
+    let task = room.task("t-1");
+    assert_eq!(task["status"], "ready");
+    assert!(task.get("emergencyOverride").is_none(), "it is used up: {task}");
+}
+
+#[test]
+fn work_in_review_may_be_blocked_and_comes_back_to_its_assignee() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({"assigned": "scout"}))]);
+    let clone = room.clone_as("olga");
+    clone.ok("claim t-1 --agent scout");
+    clone.ok("submit t-1 --agent scout --deliverable x --summary y --evidence url:https://example.test");
+    let (_, commit) = step(
+        &room,
+        &clone,
+        "block t-1 --agent aria --kind human --reason 'who pays' --need 'a budget' --question 'Whose?' --option ours --option theirs",
+    );
+    assert_receipt(&commit, "block", "aria", "review", "blocked", 2);
+    clone.ok("unblock t-1 --agent knox --comment ours");
+    let task = room.task("t-1");
+    assert_eq!((&task["status"], &task["claim"]["agent"]), (&json!("in-progress"), &json!("scout")));
+}
