@@ -201,6 +201,10 @@ impl Shared for Publisher<'_> {
             .map_err(|source| Trouble::Access(AccessFault::State { what: "write the queue", path, source }))
     }
 
+    fn is_open(&self, operation: &Operation) -> bool {
+        self.session.pending().has(operation.id)
+    }
+
     fn confirm(&mut self, head: &Option<Oid>) -> Result<(), Trouble> {
         match head {
             Some(head) => self.session.board.confirm(*head).map_err(trouble),
