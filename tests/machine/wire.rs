@@ -23,12 +23,8 @@ const SEEDS: u64 = 400;
 const OPERATIONS: u64 = 12;
 
 /// What one operation may take, in simulated time: sometimes less than one call, sometimes all the time it wants.
-const LIMITS: [Duration; 4] = [
-    Duration::from_millis(40),
-    Duration::from_millis(150),
-    Duration::from_millis(600),
-    Duration::from_secs(20),
-];
+const LIMITS: [Duration; 4] =
+    [Duration::from_millis(40), Duration::from_millis(150), Duration::from_millis(600), Duration::from_secs(20)];
 
 /// A small generator of random numbers: SplitMix64, by Steele, Lea and Flood.
 struct Dice(u64);
