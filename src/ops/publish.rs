@@ -227,7 +227,7 @@ pub fn publish<S: Shared>(shared: &mut S, operation: &Operation, limit: Duration
     let taken_up = shared.is_open(operation);
     let mut run = Run { shared, operation, limit, pushes: 0, refusals: 0, in_flight: None };
     let outcome = match run.go() {
-        Err(trouble) if run.may_still_happen(taken_up, &trouble) => Err(run.undecided(trouble)),
+        Err(trouble) if run.may_still_happen(taken_up, &trouble) => Err(run.undecided(&trouble)),
         outcome => outcome,
     };
     if !matches!(outcome, Err(Trouble::Undecided { .. })) {
@@ -297,7 +297,7 @@ impl<S: Shared> Run<'_, S> {
         self.in_flight.is_some() || (taken_up && !certain)
     }
 
-    fn undecided(&self, trouble: Trouble) -> Trouble {
+    fn undecided(&self, trouble: &Trouble) -> Trouble {
         let reason = match &self.in_flight {
             Some(flight) => flight.reason.clone(),
             None => trouble.to_string(),
