@@ -121,7 +121,10 @@ fn take_turn(session: &Session) -> Result<Option<File>, Failure> {
     let begun = Instant::now();
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
+            Ok(()) => {
+                session.board.keep_house();
+                return Ok(Some(file));
+            }
             Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => thread::sleep(LOCK_POLL),
             Err(TryLockError::WouldBlock) => return Ok(None),
             // A file system without locks: the lease alone decides.
