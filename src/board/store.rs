@@ -28,6 +28,16 @@ pub const SEPARATE_BRANCH: &str = "squad";
 /// How many commits are fetched at a time when older history is wanted.
 const DEEPEN_BY: u32 = 1000;
 
+/// Between two looks at what the private store has gathered.
+const TIDY_EVERY: Duration = Duration::from_secs(3600);
+
+/// A lock file of git in the private store that is older than this belongs to no living process: every git of ours
+/// is ended long before.
+const STALE_LOCK: Duration = Duration::from_secs(600);
+
+/// Loose objects beyond this are packed: git's own threshold.
+const LOOSE_MAX: usize = 6700;
+
 /// How many commits are looked at for the one that changed a file.
 const LOOK_BACK: usize = 1000;
 
@@ -261,6 +271,22 @@ impl BoardStore {
 
     fn note_fetched(&self) {
         let _ = write_whole(&self.state_dir().join("fetched"), b"");
+    }
+
+    /// Keeps the private store small and free of what dead processes left behind. The caller holds the publish lock.
+    /// Does nothing most of the time; what fails is tried again another time.
+    pub fn keep_house(&self) {
+        let note = self.state_dir().join("tidied");
+        let recent = fs::metadata(&note).and_then(|m| m.modified()).ok().and_then(|at| at.elapsed().ok());
+        if recent.is_some_and(|ago| ago < TIDY_EVERY) {
+            return;
+        }
+        let _ = write_whole(&note, b"");
+        let _ = self.store.sweep_locks(STALE_LOCK);
+        let _ = self.store.sweep_scratch_refs();
+        if self.store.loose_objects() > LOOSE_MAX {
+            let _ = self.store.maintain(&self.git);
+        }
     }
 
     /// Returns how long ago the remote was last heard of; `None` where that is not known.

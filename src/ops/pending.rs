@@ -39,6 +39,11 @@ impl Pending {
         File::open(&self.folder)?.sync_all()
     }
 
+    /// Tells whether an operation is there.
+    pub fn has(&self, id: OpId) -> bool {
+        self.file(id).exists()
+    }
+
     /// Removes an operation; one that is not there is no failure.
     pub fn remove(&self, id: OpId) {
         // What stays behind is looked up again by `sync`, found on the board, and removed then.

@@ -73,6 +73,9 @@ pub trait Shared {
     /// [`Trouble`] when it cannot be recorded; nothing is pushed then.
     fn note_started(&mut self, operation: &Operation) -> Result<(), Trouble>;
 
+    /// Tells whether the operation is written down as one that may be on its way.
+    fn is_open(&self, operation: &Operation) -> bool;
+
     /// Records a head that the remote has confirmed.
     ///
     /// # Errors
@@ -206,7 +209,7 @@ pub struct Published<H> {
 }
 
 /// What is known of the pushes so far.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct InFlight<H> {
     from: H,
     to: H,
@@ -220,13 +223,12 @@ struct InFlight<H> {
 /// # Errors
 /// [`Trouble`]. Only after [`Trouble::Undecided`] may the operation still happen.
 pub fn publish<S: Shared>(shared: &mut S, operation: &Operation, limit: Duration) -> Result<Outcome<S::Head>, Trouble> {
+    // An operation that an earlier process wrote down may have been pushed by it.
+    let taken_up = shared.is_open(operation);
     let mut run = Run { shared, operation, limit, pushes: 0, refusals: 0, in_flight: None };
-    let outcome = match (run.go(), &run.in_flight) {
-        // While a push may still land, no trouble of any kind is an answer.
-        (Err(trouble), Some(_)) if !matches!(trouble, Trouble::Undecided { .. }) => {
-            Err(run.undecided(trouble.to_string()))
-        }
-        (outcome, _) => outcome,
+    let outcome = match run.go() {
+        Err(trouble) if run.may_still_happen(taken_up, &trouble) => Err(run.undecided(&trouble)),
+        outcome => outcome,
     };
     if !matches!(outcome, Err(Trouble::Undecided { .. })) {
         run.shared.note_settled(operation);
@@ -240,7 +242,8 @@ struct Run<'a, S: Shared> {
     limit: Duration,
     pushes: u32,
     refusals: u32,
-    /// A push whose outcome the remote has not told, while the board stands where that push started.
+    /// A push whose outcome the remote has not told. It stays here until the board is seen to have left the version
+    /// that the push started from: until then it may still arrive.
     in_flight: Option<InFlight<S::Head>>,
 }
 
@@ -266,18 +269,14 @@ impl<S: Shared> Run<'_, S> {
                 return Ok(outcome);
             }
             if self.shared.elapsed() >= self.limit {
-                return Err(match self.in_flight.take() {
-                    Some(flight) => self.undecided(flight.reason),
-                    None => Trouble::Contended { after: self.limit, pushes: self.pushes },
-                });
+                return Err(Trouble::Contended { after: self.limit, pushes: self.pushes });
             }
         }
     }
 
     /// A remote that cannot be reached is a final answer only while nothing of ours may be on its way.
     fn wait_out(&mut self, trouble: Trouble) -> Result<S::Head, Trouble> {
-        let Some(reason) = self.in_flight.as_ref().map(|flight| flight.reason.clone()) else { return Err(trouble) };
-        if !matches!(trouble, Trouble::Unreachable(_)) {
+        if self.in_flight.is_none() || !matches!(trouble, Trouble::Unreachable(_)) {
             return Err(trouble);
         }
         while self.shared.elapsed() < self.limit {
@@ -286,10 +285,23 @@ impl<S: Shared> Run<'_, S> {
                 return Ok(head);
             }
         }
-        Err(self.undecided(reason))
+        Err(trouble)
     }
 
-    fn undecided(&self, reason: String) -> Trouble {
+    /// Tells whether a push of this operation, by this process or an earlier one, may land after we have given up.
+    ///
+    /// A board that cannot be decided on, or a result that breaks its rules, is final where nothing of ours is known
+    /// to be on its way: a push that is would have been decided on that same version, with the same result.
+    fn may_still_happen(&self, taken_up: bool, trouble: &Trouble) -> bool {
+        let certain = matches!(trouble, Trouble::Board(_) | Trouble::Invalid(_));
+        self.in_flight.is_some() || (taken_up && !certain)
+    }
+
+    fn undecided(&self, trouble: &Trouble) -> Trouble {
+        let reason = match &self.in_flight {
+            Some(flight) => flight.reason.clone(),
+            None => trouble.to_string(),
+        };
         Trouble::Undecided { id: self.operation.id.to_string(), reason }
     }
 
@@ -299,8 +311,7 @@ impl<S: Shared> Run<'_, S> {
         if *head == flight.from {
             // It may still arrive. Sending the very same version again is sound: whichever of the two comes first
             // moves the ref, and the other finds that it has moved.
-            let flight = self.in_flight.take().expect("it was looked at a moment ago");
-            return self.send(flight);
+            return self.send(flight.clone());
         }
         // The ref has left the value that the push expects, so the push can no longer land: it has, or never will.
         let landed = self.shared.decided(head, self.operation)?.is_some_and(|d| d.refused.is_none());
@@ -335,6 +346,7 @@ impl<S: Shared> Run<'_, S> {
                 let _ = self.shared.confirm(&flight.to);
                 Ok(Some(self.published(flight.to, flight.changes, flight.files)))
             }
+            // An earlier push of the same version may still be on its way: `in_flight` stays as it is.
             Pushed::Rejected { reason, on_principle } => {
                 self.rejected(&flight.from, reason, on_principle)?;
                 Ok(None)

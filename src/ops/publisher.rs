@@ -121,7 +121,10 @@ fn take_turn(session: &Session) -> Result<Option<File>, Failure> {
     let begun = Instant::now();
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
+            Ok(()) => {
+                session.board.keep_house();
+                return Ok(Some(file));
+            }
             Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => thread::sleep(LOCK_POLL),
             Err(TryLockError::WouldBlock) => return Ok(None),
             // A file system without locks: the lease alone decides.
@@ -199,6 +202,10 @@ impl Shared for Publisher<'_> {
         pending
             .add(operation)
             .map_err(|source| Trouble::Access(AccessFault::State { what: "write the queue", path, source }))
+    }
+
+    fn is_open(&self, operation: &Operation) -> bool {
+        self.session.pending().has(operation.id)
     }
 
     fn confirm(&mut self, head: &Option<Oid>) -> Result<(), Trouble> {

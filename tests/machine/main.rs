@@ -5,3 +5,4 @@ mod life;
 mod matrix;
 mod random;
 mod sim;
+mod wire;

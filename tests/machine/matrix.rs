@@ -47,7 +47,8 @@ fn text(text: &str) -> String {
 }
 
 /// Every verb on a task, with everything that it needs.
-fn actions(part: &str) -> Vec<Action> {
+fn actions(part: &str, phase: Phase) -> Vec<Action> {
+    let trigger = if phase == Phase::Claimed { RecoverTrigger::Unstarted } else { RecoverTrigger::Orphaned };
     let human =
         Block::Human { needs: vec![text("a key")], question: text("which?"), options: vec![text("a"), text("b")] };
     vec![
@@ -78,7 +79,7 @@ fn actions(part: &str) -> Vec<Action> {
         Action::Override { gate: Gate::Review, reason: text("r") },
         Action::Fail { error: text("e"), cause: Cause::Unknown },
         Action::Restart { reason: text("r") },
-        Action::Recover { trigger: RecoverTrigger::Orphaned, seen: text("s") },
+        Action::Recover { trigger, seen: text("s") },
         Action::Archive { tasks: vec![id("t")] },
         Action::Restore { reason: Some(text("r")) },
         Action::Cancel { reason: text("r") },
@@ -239,7 +240,7 @@ fn every_verb_in_every_phase_by_every_actor() {
             let variant = variant(*letter);
             let sim = boards.entry(variant).or_insert_with(|| board(phase, variant));
             let part = sim.task("t").subtasks[0].id.clone();
-            for (n, action) in actions(&part).into_iter().enumerate() {
+            for (n, action) in actions(&part, phase).into_iter().enumerate() {
                 let verb = action.verb();
                 if rows.len() == n {
                     let triage = matches!(&action, Action::Edit { changes } if matches!(changes[0], FieldChange::Priority { .. }));

@@ -77,7 +77,10 @@ fn any_action() -> impl Strategy<Value = Action> {
         1 => prop::sample::select(Gate::ALL).prop_map(|gate| Action::Override { gate, reason: text("r") }),
         3 => words().prop_map(|error| Action::Fail { error, cause: Cause::Unknown }),
         2 => words().prop_map(|reason| Action::Restart { reason }),
-        1 => words().prop_map(|seen| Action::Recover { trigger: RecoverTrigger::Orphaned, seen }),
+        1 => (any::<bool>(), words()).prop_map(|(begun, seen)| {
+            let trigger = if begun { RecoverTrigger::Orphaned } else { RecoverTrigger::Unstarted };
+            Action::Recover { trigger, seen }
+        }),
         2 => Just(Action::Archive { tasks: vec![] }),
         2 => Just(Action::Restore { reason: None }),
         1 => words().prop_map(|reason| Action::Cancel { reason }),

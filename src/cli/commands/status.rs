@@ -14,7 +14,13 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>) -> Result<u8, Failure> {
     let view = session.view(Freshness::Due)?;
     let counts = counts(&view)?;
     let open = session.pending().all();
-    let provisional: Vec<_> = open.iter().map(|o| json!({"op": o.id, "verb": o.verb(), "task": o.task})).collect();
+    let provisional: Vec<_> = open
+        .iter()
+        .map(|o| match &o.task {
+            Some(task) => json!({"op": o.id, "verb": o.verb(), "task": task}),
+            None => json!({"op": o.id, "verb": o.verb()}),
+        })
+        .collect();
     let branch = session.board.branch();
     let remote = session.board.remote_name();
     let mut answer = Answer::new("status")
