@@ -400,14 +400,17 @@ impl<'a> Step<'a> {
     }
 
     fn approve(&mut self, actor: &Agent) {
-        self.task.approvals.push(Approval { by: actor.name.clone(), role: actor.role, at: self.at });
+        let again = self.task.approvals.iter().any(|a| a.by == actor.name);
+        if !again {
+            self.task.approvals.push(Approval { by: actor.name.clone(), role: actor.role, at: self.at });
+        }
         let lifted = self.task.emergency_override.as_ref().is_some_and(|o| o.gate == Some(Gate::Approval));
         if gate_passed(&self.task, self.config) {
             self.enter(Status::Ready, None);
         } else if lifted {
             self.task.emergency_override = None;
             self.enter(Status::Ready, None);
-        } else {
+        } else if !again {
             self.record(None);
         }
     }

@@ -393,9 +393,8 @@ fn is_repeat(task: &Task, operation: &Operation) -> bool {
         Action::Unblock { .. } => last(Verb::Unblock, Status::InProgress),
         Action::Retry {} => last(Verb::Retry, Status::InProgress),
         Action::Reject { .. } => last(Verb::Reject, Status::InProgress),
-        Action::Approve {} => {
-            matches!(task.status, Status::Review | Status::Ready) && task.approvals.iter().any(|a| a.by == *actor)
-        }
+        // In review the gate is asked again: others may have spoken since, or the owner may have lifted it.
+        Action::Approve {} => task.status == Status::Ready && task.approvals.iter().any(|a| a.by == *actor),
         Action::Restart { .. } => last(Verb::Restart, Status::Backlog),
         Action::Reopen { .. } => last(Verb::Reopen, Status::Backlog),
         Action::Cancel { .. } => last(Verb::Cancel, Status::Archived),
