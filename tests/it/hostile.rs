@@ -238,3 +238,19 @@ fn arguments_that_look_like_options_of_git_are_only_text() {
     assert!(!clone.dir.join("pwned").exists());
     assert!(!room.remote().join("pwned").exists());
 }
+
+#[test]
+fn a_lock_file_that_a_killed_squad_left_behind_stops_nobody() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
+    let clone = room.clone_as("olga");
+    clone.ok("sync");
+    room.put(&[("src/main.txt", Some("two\n"))]);
+    // A kill in the middle of a ref's move leaves this; nothing names its owner.
+    let lock = ".git/squad/board.git/refs/squad/tip.lock";
+    clone.write(lock, "");
+    clone.ok("sync");
+    clone.write(lock, "");
+    clone.ok("claim t-1");
+    clone.ok("check");
+    assert!(!clone.dir.join(lock).exists());
+}
