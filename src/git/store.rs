@@ -152,6 +152,17 @@ impl Store {
         self.path.join("no-hooks")
     }
 
+    /// Finds out whether the store can be written to.
+    ///
+    /// # Errors
+    /// [`GitError::Io`] with the reason, where it cannot.
+    pub(super) fn probe(&self) -> Result<(), GitError> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.path).map_err(GitError::io("write to", &self.path))?;
+        // Some systems give an empty file to a full disk.
+        io::Write::write_all(&mut file, &[0; 4096]).map_err(GitError::io("write to", &self.path))?;
+        file.as_file().sync_all().map_err(GitError::io("write to", &self.path))
+    }
+
     /// Returns the last confirmed head of the board.
     ///
     /// # Errors
