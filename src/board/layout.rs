@@ -8,6 +8,9 @@ use crate::model::id::TaskId;
 /// The configuration and roster.
 pub const CONFIG: &str = "squad/squad.json";
 
+/// The folder of all tasks.
+pub const TASKS_DIR: &str = "squad/tasks";
+
 /// The folder of the tasks that are worked on.
 pub const LIVE_DIR: &str = "squad/tasks/json";
 

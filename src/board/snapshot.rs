@@ -8,11 +8,11 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 
 use super::files::{Entry, EntryKind, Files, MAX_FILE, ReadError};
-use super::layout::{ARCHIVE_DIR, CONFIG, LIVE_DIR, task_path, task_stem};
+use super::layout::{ARCHIVE_DIR, CONFIG, LIVE_DIR, TASKS_DIR, task_path, task_stem};
 use crate::model::board::{Board, BoardFault, Decided, Place, Placed};
 use crate::model::config::{BoardConfig, DEFAULT_LOCKS_FILE};
 use crate::model::id::{OpId, TaskId};
-use crate::model::locks::LocksFile;
+use crate::model::locks::{LocksFile, normalise};
 use crate::model::task::{SCHEMA_VERSION, Task};
 use crate::review::{self, FileKind, id_mismatch};
 use crate::schema::{Violation, load_board, load_task};
@@ -87,7 +87,7 @@ impl Snapshot {
         if let Some(live) = self.live.get() {
             return Ok(live);
         }
-        let mut live = Live::default();
+        let mut live = Live { tasks: Vec::new(), invalid: self.misplaced().map_err(BoardFault::Unreadable)? };
         for entry in self.files.list(LIVE_DIR).map_err(BoardFault::Unreadable)? {
             let Some(stem) = task_stem(&entry.name) else { continue };
             let path = format!("{LIVE_DIR}/{}", entry.name);
@@ -98,6 +98,19 @@ impl Snapshot {
         }
         live.tasks.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(self.live.get_or_init(|| live))
+    }
+
+    /// Returns what stands where a folder of the board should: it hides every task that was there.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the board cannot be read.
+    pub fn misplaced(&self) -> Result<Vec<Violation>, ReadError> {
+        let mut found = Vec::new();
+        for folder in [TASKS_DIR, LIVE_DIR, ARCHIVE_DIR] {
+            let Some(entry) = self.files.find(folder)? else { continue };
+            found.extend(review::not_a_folder(folder, kind_of(entry.kind)));
+        }
+        Ok(found)
     }
 
     /// Reads the fields that squad knows; on any doubt reads strictly, to say what is wrong.
@@ -219,14 +232,17 @@ pub fn strict(path: &str, stem: &str, bytes: &[u8]) -> Result<(Task, crate::sche
 
 /// Returns what is wrong with the kind of a board file.
 pub fn not_ordinary(path: &str, kind: EntryKind) -> Option<Violation> {
-    let kind = match kind {
+    review::check::not_ordinary(path, kind_of(kind))
+}
+
+fn kind_of(kind: EntryKind) -> FileKind {
+    match kind {
         EntryKind::File => FileKind::Ordinary,
         EntryKind::Executable => FileKind::Executable,
         EntryKind::Link => FileKind::Link,
         EntryKind::Folder => FileKind::Folder,
         EntryKind::Submodule => FileKind::Submodule,
-    };
-    review::check::not_ordinary(path, kind)
+    }
 }
 
 fn unreadable(path: &str, error: &ReadError) -> Violation {
@@ -266,10 +282,14 @@ impl Board for Snapshot {
             None => None,
             Some(entry) => {
                 let bytes = self.bytes(CONFIG, &entry).map_err(|v| broken(&[*v]))?;
-                match quick_config(&bytes) {
-                    Some(config) => Some(config),
-                    None => Some(load_board(CONFIG, &bytes).map_err(|v| broken(&v))?.0),
+                let config = match quick_config(&bytes) {
+                    Some(config) => config,
+                    None => load_board(CONFIG, &bytes).map_err(|v| broken(&v))?.0,
+                };
+                if let Some(violation) = review::locks_place(CONFIG, &config) {
+                    return Err(broken(&[violation]));
                 }
+                Some(config)
             }
         };
         if let Some(found) = config.as_ref().map(|c| c.schema_version).filter(|v| *v > SCHEMA_VERSION) {
@@ -319,11 +339,17 @@ impl Board for Snapshot {
 }
 
 /// Reads the configuration without its schema, which costs more than everything else that a look at the board
-/// needs. A file that the types accept and that names no member twice is used; any other is read strictly.
+/// needs. A file that the types accept, that names no member twice and whose locks have a place is used; any other is
+/// read strictly.
 fn quick_config(bytes: &[u8]) -> Option<BoardConfig> {
     let config: BoardConfig = serde_json::from_slice(bytes).ok()?;
     let mut names: Vec<String> = config.agents.iter().map(|a| a.name.folded()).collect();
     names.sort();
     let unique = names.windows(2).all(|pair| pair[0] != pair[1]);
-    unique.then_some(config)
+    (unique && is_path(&config.locks.file)).then_some(config)
+}
+
+/// Tells whether a text is a path without any doubt: fewer are than the schema lets pass.
+fn is_path(text: &str) -> bool {
+    normalise(text, false).is_ok_and(|normal| normal == text) && !text.to_lowercase().split('/').any(|p| p == ".git")
 }

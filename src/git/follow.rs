@@ -103,6 +103,13 @@ pub fn follow(
     if merged.success() {
         return Ok(Follow::Followed);
     }
+    if let Some(local) = local
+        && branch_tip(&users.place, &users.git, branch)? == Some(local)
+    {
+        // git writes files and index first, and the branch last. What it wrote would look like the user's own staged
+        // work, for ever in the way of the next head, and go into their next commit.
+        let _ = users.go_back(&homes[0], &no_hooks, head, local)?;
+    }
     Ok(Follow::Left { why: format!("git did not let it: {}", merged.reason()) })
 }
 

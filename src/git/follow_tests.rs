@@ -109,6 +109,25 @@ fn a_checkout_with_work_in_the_board_is_left() {
 }
 
 #[test]
+fn a_merge_that_fails_at_its_last_step_leaves_nothing_behind() {
+    let kit = Kit::new();
+    let dir = cloned(&kit, &[]);
+    fs::write(dir.join("staged.txt"), "mine\n").unwrap();
+    kit.run(&dir, &["add", "staged.txt"]);
+    let (before, at) = (kit.run(&dir, &["status", "--porcelain"]), kit.rev(&dir, "HEAD"));
+    let first = landed(&kit, &dir, TASK, "claimed\n");
+    // Somebody is at the branch; the index and the files are written before git notices.
+    let lock = dir.join(".git/HEAD.lock");
+    fs::write(&lock, "").unwrap();
+    assert!(matches!(followed(&kit, &dir, first), Follow::Left { .. }));
+    assert_eq!((kit.run(&dir, &["status", "--porcelain"]), kit.rev(&dir, "HEAD")), (before, at));
+    fs::remove_file(&lock).unwrap();
+    let second = landed(&kit, &dir, TASK, "done\n");
+    assert_eq!(followed(&kit, &dir, second), Follow::Followed);
+    assert_eq!(fs::read_to_string(dir.join(TASK)).unwrap(), "done\n");
+}
+
+#[test]
 fn a_branch_with_commits_of_its_own_or_under_rebase_is_left() {
     is_left(
         "unpushed",

@@ -396,6 +396,8 @@ impl Remote {
                 return Ok(false);
             }
             if attempt == FETCH_ATTEMPTS || deadline.saturating_duration_since(Instant::now()) < pause {
+                // A full or read-only disk is no fault of the remote's.
+                store.probe()?;
                 return Err(FetchFault::Failed { reason: finished.reason() });
             }
             thread::sleep(pause);

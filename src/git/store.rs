@@ -32,6 +32,9 @@ pub(super) const LANDING: &str = "refs/squad/landing";
 /// How long a ref may be locked by another process before that counts as a failure. libgit2 itself never waits.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Age at which a lock file of git is left over for sure: a git that outlives its squad ends at its own next step.
+const ORPHAN_LIFE: Duration = Duration::from_secs(120);
+
 /// Written whole, so that no process ever meets a half-configured store.
 ///
 /// `fsync` is for git; libgit2 has [`LIBRARY_CONFIG`].
@@ -149,6 +152,17 @@ impl Store {
         self.path.join("no-hooks")
     }
 
+    /// Finds out whether the store can be written to.
+    ///
+    /// # Errors
+    /// [`GitError::Io`] with the reason, where it cannot.
+    pub(super) fn probe(&self) -> Result<(), GitError> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.path).map_err(GitError::io("write to", &self.path))?;
+        // Some systems give an empty file to a full disk.
+        io::Write::write_all(&mut file, &[0; 4096]).map_err(GitError::io("write to", &self.path))?;
+        file.as_file().sync_all().map_err(GitError::io("write to", &self.path))
+    }
+
     /// Returns the last confirmed head of the board.
     ///
     /// # Errors
@@ -224,7 +238,7 @@ impl Store {
             Expected::Absent => repo.reference_matching(name, new.raw(), true, zero, ""),
             Expected::Exactly(old) => repo.reference_matching(name, new.raw(), true, old.raw(), ""),
         };
-        match patiently(|| set().map(drop)) {
+        match self.patiently(name, || set().map(drop))? {
             Ok(()) => Ok(()),
             Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::NotFound | ErrorCode::Exists) => {
                 let found = self.ref_get(name)?;
@@ -254,7 +268,7 @@ impl Store {
             Expected::Exactly(oid) if found == Some(oid) => {}
             _ => return Err(moved(found)),
         }
-        match patiently(|| reference.delete()) {
+        match self.patiently(name, || reference.delete())? {
             Ok(()) => Ok(()),
             Err(error) if error.code() == ErrorCode::NotFound => Ok(()),
             Err(error) if error.code() == ErrorCode::Modified => Err(moved(self.ref_get(name)?)),
@@ -265,7 +279,18 @@ impl Store {
     /// Waits for the right to change how deep the store is: git's own lock for that is held for a whole fetch, and
     /// whoever meets it fails at once. Nothing is returned at the deadline. Dropping the file gives it back.
     pub(super) fn depth_gate(&self, deadline: Instant) -> Result<Option<fs::File>, GitError> {
-        let path = self.path.join("depth.gate");
+        let gate = self.gate("depth.gate", deadline)?;
+        if gate.is_some() {
+            // Of a git that was killed, since those that live hold it behind the gate; but one whose squad was killed
+            // may live on for a while.
+            self.remove_lock("shallow.lock", ORPHAN_LIFE);
+        }
+        Ok(gate)
+    }
+
+    /// Waits for a lock of our own, which the system takes from a process that dies. Nothing at the deadline.
+    fn gate(&self, name: &str, deadline: Instant) -> Result<Option<fs::File>, GitError> {
+        let path = self.path.join(name);
         let fail = || GitError::io("lock", &path);
         let file = fs::File::options().create(true).append(true).open(&path).map_err(fail())?;
         loop {
@@ -280,11 +305,50 @@ impl Store {
         }
     }
 
+    /// Changes a ref behind a gate, and tries again while another process holds its lock.
+    ///
+    /// libgit2 leaves the ref's lock file behind where its process is killed, and nobody would ever remove it. Only
+    /// libgit2, and only behind the gate, locks a ref that somebody else may want: so whatever lies there is a leftover.
+    fn patiently(
+        &self,
+        name: &str,
+        mut step: impl FnMut() -> Result<(), git2::Error>,
+    ) -> Result<Result<(), git2::Error>, GitError> {
+        let until = Instant::now() + LOCK_PATIENCE;
+        // A file system without locks: the age of a lock file is all there is to go by.
+        let gate = self.gate("refs.gate", until).unwrap_or(None);
+        let mut pause = Duration::from_millis(1);
+        loop {
+            match step() {
+                Err(error) if error.code() == ErrorCode::Locked && Instant::now() < until => {
+                    self.remove_lock(
+                        &format!("{name}.lock"),
+                        if gate.is_some() { Duration::ZERO } else { ORPHAN_LIFE },
+                    );
+                    self.remove_lock("packed-refs.lock", ORPHAN_LIFE);
+                    thread::sleep(pause);
+                    pause = (pause * 2).min(Duration::from_millis(50));
+                }
+                result => return Ok(result),
+            }
+        }
+    }
+
+    /// Removes a lock file that is at least that old. A failure shows where the lock is wanted.
+    fn remove_lock(&self, within: &str, age: Duration) {
+        let path = self.path.join(within);
+        if age.is_zero() || is_older(&path, age) {
+            let _ = fs::remove_file(path);
+        }
+    }
+
     /// Packs objects and drops unreachable ones older than two weeks. The caller holds the publish lock.
     ///
     /// # Errors
     /// What git says.
     pub fn maintain(&self, git: &Git) -> Result<(), GitError> {
+        // It packs refs, and locks them for that.
+        let _gate = self.gate("refs.gate", Instant::now() + LOCK_PATIENCE).unwrap_or(None);
         git.command("gc").git_dir(&self.path).verb().args(["--quiet", "--prune=2.weeks.ago"]).output().map(drop)
     }
 
@@ -367,21 +431,6 @@ fn is_older(path: &Path, age: Duration) -> bool {
         .ok()
         .and_then(|at| at.elapsed().ok())
         .is_some_and(|old| old > age)
-}
-
-/// Tries again while another process holds a lock.
-fn patiently(mut step: impl FnMut() -> Result<(), git2::Error>) -> Result<(), git2::Error> {
-    let until = Instant::now() + LOCK_PATIENCE;
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match step() {
-            Err(error) if error.code() == ErrorCode::Locked && Instant::now() < until => {
-                thread::sleep(pause);
-                pause = (pause * 2).min(Duration::from_millis(50));
-            }
-            result => return result,
-        }
-    }
 }
 
 /// Tells damage, which a new store mends, from trouble that a new one would meet again.

@@ -194,14 +194,32 @@ fn only_stale_lock_files_are_swept() {
     let lock = store.path().join("refs/squad/tip.lock");
     fs::write(&lock, "").unwrap();
     assert_eq!(store.sweep_locks(Duration::from_secs(600)).unwrap(), Vec::<PathBuf>::new());
+    // Somebody who lives is at it.
+    let gate = store.gate("refs.gate", Instant::now()).unwrap().unwrap();
     let error = store.ref_set(TIP, child(&store, None, "x", "x"), Expected::Any).unwrap_err();
     assert!(matches!(error, GitError::Library { .. }), "{error:?}");
+    drop(gate);
     let old = SystemTime::now() - Duration::from_secs(3600);
     fs::File::options().write(true).open(&lock).unwrap().set_modified(old).unwrap();
     assert_eq!(store.sweep_locks(Duration::from_secs(600)).unwrap(), [lock]);
     store.ref_set(TIP, child(&store, None, "x", "x"), Expected::Any).unwrap();
     store.maintain(&kit.git).unwrap();
     assert!(store.tip().unwrap().is_some());
+}
+
+#[test]
+fn a_ref_that_a_killed_process_had_locked_can_be_moved_and_removed() {
+    let kit = Kit::new();
+    let store = kit.store(&kit.repo("repo"));
+    let oid = child(&store, None, "x", "x");
+    let lock = store.path().join("refs/squad/tip.lock");
+    let begun = Instant::now();
+    fs::write(&lock, "").unwrap();
+    store.ref_set(TIP, oid, Expected::Absent).unwrap();
+    fs::write(&lock, "").unwrap();
+    store.ref_delete(TIP, Expected::Exactly(oid)).unwrap();
+    assert!(!lock.exists() && store.tip().unwrap().is_none());
+    assert!(begun.elapsed() < LOCK_PATIENCE, "nobody has to wait for the dead");
 }
 
 #[test]

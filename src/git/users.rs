@@ -114,6 +114,13 @@ impl Users {
         }
     }
 
+    /// Takes a worktree back from a commit that was checked out to the one that its branch is at. Whatever is the
+    /// user's stays, and where the two cannot be told apart nothing changes.
+    pub fn go_back(&self, worktree: &Path, no_hooks: &Path, from: Oid, to: Oid) -> Result<Finished, GitError> {
+        let command = self.in_worktree("read-tree", worktree, no_hooks).verb().args(["-m", "-u"]);
+        command.arg(from.to_string()).arg(to.to_string()).run()
+    }
+
     /// Returns what is changed, staged or untracked at or below these paths of a worktree, as git's status lists it.
     pub fn dirt(&self, worktree: &Path, no_hooks: &Path, paths: &[String]) -> Result<Vec<PathBuf>, GitError> {
         let output = self

@@ -126,6 +126,8 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<Report, Failure> {
     if let Some(failure) = failed {
         return Err(failure);
     }
+    report.violations.extend(snapshot.misplaced().map_err(unreadable)?);
+    report.violations.sort();
     report.locate(|path| {
         let entry = files.find(path).ok()??;
         files.read(path, &entry).ok()

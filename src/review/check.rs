@@ -160,6 +160,18 @@ pub fn not_ordinary(path: &str, kind: FileKind) -> Option<Violation> {
     ))
 }
 
+/// Returns what is wrong with something that stands where a folder of the board should.
+pub fn not_a_folder(path: &str, kind: FileKind) -> Option<Violation> {
+    let what = match kind {
+        FileKind::Folder => return None,
+        FileKind::Ordinary | FileKind::Executable => "is a file",
+        FileKind::Link => "is a symbolic link",
+        FileKind::Submodule => "is a submodule",
+    };
+    let message = format!("it {what} where a folder should be, so no task can be read");
+    Some(Violation::error("not-a-folder", path, "", message, "bring the folder back from the history"))
+}
+
 /// What has been seen so far.
 #[derive(Default)]
 struct Pass {
@@ -210,6 +222,7 @@ impl Pass {
         self.violations.extend(look.violations);
         let Some(config) = look.typed else { return };
         let mut twins = within::roster(path, &config);
+        twins.extend(within::locks_place(path, &config));
         set_lines(&mut twins, std::str::from_utf8(bytes).unwrap_or_default());
         self.violations.extend(twins);
         self.roster = Some(config.agents.iter().map(|agent| agent.name.folded()).collect());

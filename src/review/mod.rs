@@ -9,4 +9,5 @@ mod kept;
 mod locks;
 mod within;
 
-pub use check::{BoardFile, CheckOptions, FileFault, FileKind, FileRole, Report, check, id_mismatch};
+pub use check::{BoardFile, CheckOptions, FileFault, FileKind, FileRole, Report, check, id_mismatch, not_a_folder};
+pub use within::locks_place;

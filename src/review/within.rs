@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use crate::model::config::BoardConfig;
+use crate::model::config::{BoardConfig, DEFAULT_LOCKS_FILE};
 use crate::model::id::Millis;
 use crate::model::operation::Verb;
 use crate::model::task::Task;
@@ -30,6 +30,21 @@ pub(super) fn roster(path: &str, config: &BoardConfig) -> Vec<Violation> {
         Violation::error("duplicate-agent", path, format!("/agents/{i}/name"), message, "keep one of the two")
     };
     twice.map(violation).collect()
+}
+
+/// Finds a locks file in a place that already means something else, to squad or to git.
+pub fn locks_place(path: &str, config: &BoardConfig) -> Option<Violation> {
+    let file = config.locks.file.to_lowercase();
+    let of_the_board = file == "squad" || file.starts_with("squad/");
+    let of_git = file.rsplit('/').next().is_some_and(|name| name.starts_with(".git"));
+    let owner = match (of_the_board, of_git) {
+        (true, _) => "the board's own files",
+        (_, true) => "what git reads",
+        _ => return None,
+    };
+    let message = format!("{:?} is among {owner}, and the locks would be written over it", config.locks.file);
+    let hint = format!("name another file, for example {DEFAULT_LOCKS_FILE}");
+    Some(Violation::error("locks-place", path, "/locks/file", message, hint))
 }
 
 fn folder(path: &str, task: &Task, archived: bool, found: &mut Vec<Violation>) {

@@ -3,7 +3,17 @@
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long to wait, in all, for the rest of the output once the shell has ended: what it left running in the
+/// background may hold the pipe for ever.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// Most bytes that can still lie in the pipe once the shell has ended; what comes beyond is of the background.
+const MAX_PIPE: usize = 1 << 20;
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +29,7 @@ pub struct Finished {
 /// Runs a command line through the system's shell, in a folder, with nothing on its standard input.
 ///
 /// Standard output and standard error go into one pipe, so that `take` sees them in the order in which they came.
+/// The end of the shell is the end of the command: what it started in the background is neither ended nor waited for.
 ///
 /// # Errors
 /// When the shell cannot be started or its output not be read.
@@ -28,23 +39,73 @@ pub fn run_shell(line: &str, dir: &Path, take: &mut dyn FnMut(&[u8])) -> io::Res
         .into_iter()
         .map(str::to_owned)
         .collect();
-    let (mut reader, writer) = io::pipe()?;
+    let (reader, writer) = io::pipe()?;
     let mut command = Command::new(&argv[0]);
     command.args(&argv[1..]).current_dir(dir).stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
-    let mut child = command.spawn()?;
+    let child = command.spawn()?;
     // The parent's ends of the pipe live in `command`; while they are open, the reader never sees the end.
     drop(command);
-    let mut buffer = [0u8; 16 * 1024];
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => take(&buffer[..n]),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    let status = child.wait()?;
+    let status = follow(child, reader, take)?;
     Ok(Finished { argv, code: status.code(), signal: signal_of(status) })
+}
+
+enum Event {
+    Output(Vec<u8>),
+    Closed(io::Result<()>),
+    Ended(io::Result<ExitStatus>),
+}
+
+/// Hands on what comes out of a child until it has ended and its output with it, or nearly so.
+fn follow(mut child: Child, mut reader: io::PipeReader, take: &mut dyn FnMut(&[u8])) -> io::Result<ExitStatus> {
+    // Without room of its own: a slow `take` holds up the command, as a terminal would, and nothing piles up.
+    let (sender, events) = mpsc::sync_channel(0);
+    let outputs = sender.clone();
+    thread::spawn(move || {
+        let mut buffer = [0u8; 16 * 1024];
+        let closed = loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => break Ok(()),
+                Ok(n) if outputs.send(Event::Output(buffer[..n].to_vec())).is_err() => return,
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => break Err(e),
+            }
+        };
+        // Nobody listens any more where the pipe was held for longer than we waited.
+        let _ = outputs.send(Event::Closed(closed));
+    });
+    thread::spawn(move || {
+        let _ = sender.send(Event::Ended(child.wait()));
+    });
+
+    let (mut status, mut closed, mut patience, mut late) = (None, false, LINGER, 0);
+    loop {
+        let begun = Instant::now();
+        // Until the shell has ended there is no limit, and one of the two threads always has something to say.
+        let event = match (status, closed) {
+            (Some(status), true) => return Ok(status),
+            (None, _) => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            (Some(_), false) => events.recv_timeout(patience),
+        };
+        if status.is_some() {
+            patience = patience.saturating_sub(begun.elapsed());
+        }
+        match event {
+            Ok(Event::Output(bytes)) => {
+                take(&bytes);
+                late += if status.is_some() { bytes.len() } else { 0 };
+            }
+            Ok(Event::Closed(how)) => {
+                how?;
+                closed = true;
+            }
+            Ok(Event::Ended(how)) => status = Some(how?),
+            Err(RecvTimeoutError::Timeout) => closed = true,
+            // Both threads have said all that they had to say, or one of them could not.
+            Err(RecvTimeoutError::Disconnected) => return status.ok_or_else(|| io::ErrorKind::BrokenPipe.into()),
+        }
+        closed |= late > MAX_PIPE;
+    }
 }
 
 /// A program to run, with everything it is given.
@@ -164,6 +225,32 @@ mod tests {
         };
         let ran = run_together(&[meet("a", "b"), meet("b", "a")]).expect("shells");
         assert_eq!([&ran[0].stdout[..], &ran[1].stdout[..]], [b"a\n", b"b\n"]);
+    }
+
+    #[test]
+    fn what_is_left_running_in_the_background_is_not_waited_for() {
+        for background in ["sleep 30 &", "(while sleep 0.05; do echo more; done) &", "yes &"] {
+            let begun = Instant::now();
+            let mut output = Vec::new();
+            // It ends with the test: as the last of its kind, by a pipe that nobody reads, or by itself.
+            let line = format!("echo first; {background} sleep 0.1; exit 4");
+            let mut take = |bytes: &[u8]| output.extend_from_slice(bytes);
+            let finished = run_shell(&line, Path::new("/"), &mut take).expect("a shell");
+            assert_eq!(finished.code, Some(4), "{background}");
+            assert!(output.starts_with(b"first\n"), "{background}");
+            assert!(begun.elapsed() < Duration::from_secs(15), "{background}: {:?}", begun.elapsed());
+        }
+    }
+
+    #[test]
+    fn a_reader_that_is_slow_loses_nothing() {
+        let mut bytes = 0;
+        let mut take = |output: &[u8]| {
+            thread::sleep(Duration::from_millis(60));
+            bytes += output.len();
+        };
+        run_shell("head -c 200000 /dev/zero", Path::new("/"), &mut take).expect("a shell");
+        assert_eq!(bytes, 200_000);
     }
 
     #[test]

@@ -67,6 +67,16 @@ fn a_command_that_does_not_exist_refuses_the_completion() {
     assert_eq!(room.refs(), before);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_command_that_leaves_something_running_is_not_waited_for() {
+    let (room, clone) = held();
+    let begun = std::time::Instant::now();
+    complete(&clone, "--run 'echo ready; sleep 60 & exit 0'");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert_eq!(room.task("t-1")["evidence"][0]["bytes"], 6, "what it said is there");
+}
+
 #[test]
 fn files_carry_their_digest_and_size() {
     let (room, clone) = held();

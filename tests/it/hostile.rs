@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::{Room, hand_task, violations};
+use crate::kit::{Room, errors, hand_task, violations};
 
 /// Pushes one file by hand and asserts that `check` fails with that file, and that the rest of the board works.
 #[track_caller]
@@ -237,4 +237,77 @@ fn arguments_that_look_like_options_of_git_are_only_text() {
     }
     assert!(!clone.dir.join("pwned").exists());
     assert!(!room.remote().join("pwned").exists());
+}
+
+#[test]
+fn a_lock_file_that_a_killed_squad_left_behind_stops_nobody() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
+    let clone = room.clone_as("olga");
+    clone.ok("sync");
+    room.put(&[("src/main.txt", Some("two\n"))]);
+    // A kill in the middle of a ref's move leaves this; nothing names its owner.
+    let lock = ".git/squad/board.git/refs/squad/tip.lock";
+    clone.write(lock, "");
+    clone.ok("sync");
+    clone.write(lock, "");
+    clone.ok("claim t-1");
+    clone.ok("check");
+    assert!(!clone.dir.join(lock).exists());
+}
+
+#[test]
+fn a_task_folder_that_is_no_folder_is_named_by_everybody_who_looks() {
+    for folder in ["squad/tasks", "squad/tasks/json"] {
+        let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
+        let clone = room.clone_as("olga");
+        room.put(&[("squad/tasks/json/t-1.json", None::<&str>), (folder, Some("nothing"))]);
+        let error = clone.refused("check", 4, "invalid");
+        let found: Vec<_> = errors(&json!({"violations": error["violations"]}));
+        assert_eq!((&found[0]["code"], &found[0]["file"]), (&json!("not-a-folder"), &json!(folder)), "{error}");
+        let scanned = clone.ok("scan --agent scout");
+        assert_eq!(scanned["invalid"][0]["file"], folder, "{scanned}");
+        for verb in ["list", "status"] {
+            let ran = clone.squad(verb).ok();
+            assert!(ran.stderr.contains(folder), "an empty board is not all there is to say: {ran}");
+        }
+    }
+}
+
+#[test]
+fn a_broken_task_is_never_left_out_of_a_list_in_silence() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
+    room.put(&[("squad/tasks/json/broken.json", Some("{"))]);
+    let clone = room.clone_as("olga");
+    for verb in ["list", "status"] {
+        let ran = clone.squad(verb).ok();
+        assert!(ran.stderr.contains("squad/tasks/json/broken.json"), "{ran}");
+    }
+}
+
+#[test]
+fn locks_are_never_written_where_the_configuration_may_not_put_them() {
+    for place in [
+        "../../x",
+        "/etc/passwd",
+        ".git/config",
+        ".GIT/hooks/x",
+        "a\nb",
+        "",
+        "squad/tasks/json/new.json",
+        "Squad/squad.json",
+        ".gitmodules",
+        "docs/.gitattributes",
+    ] {
+        let room = Room::with_tasks(&[hand_task("t-1", json!({"files": ["src"]}))]);
+        room.configure(|config| config["locks"] = json!({"file": place}));
+        let clone = room.clone_as("olga");
+        let before = room.refs();
+        let error = clone.refused("claim t-1", 4, "invalid");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("squad/squad.json") && message.contains("/locks/file"), "{place:?}: {error}");
+        assert!(error["hint"].is_string() && error["why"].is_string(), "{place:?}: {error}");
+        let error = clone.refused("check", 4, "invalid");
+        assert!(error["violations"].as_array().unwrap().iter().any(|v| v["pointer"] == "/locks/file"), "{error}");
+        assert_eq!(room.refs(), before, "{place:?}");
+    }
 }

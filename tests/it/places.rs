@@ -123,6 +123,18 @@ fn a_dirty_task_file_is_neither_published_nor_overwritten() {
 }
 
 #[test]
+fn a_branch_that_is_locked_while_the_checkout_follows_leaves_git_status_as_it_was() {
+    let room = one_task();
+    let clone = room.clone_as("scout");
+    clone.write(".git/HEAD.lock", "");
+    clone.ok("claim t-1 --agent scout");
+    assert_eq!(clone.status(), "", "the claim is on the remote, and nothing of it is staged here");
+    std::fs::remove_file(clone.dir.join(".git/HEAD.lock")).unwrap();
+    clone.ok("comment t-1 'on it' --agent scout");
+    assert_eq!((clone.status(), clone.git("rev-parse HEAD")), (String::new(), room.head()), "and it catches up");
+}
+
+#[test]
 fn commits_that_the_user_has_not_pushed_stay_theirs() {
     let room = one_task();
     let clone = room.clone_as("olga");

@@ -16,6 +16,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &ListArgs) -> Result<u8, F
     let session = cx.session()?;
     let view = session.view(Freshness::Due)?;
     super::warn_degraded(cx, &view);
+    super::warn_invalid(cx, &view)?;
     let filter = Filter {
         status: args.status.clone(),
         assigned: args.assigned.clone(),

@@ -26,7 +26,27 @@ pub(super) mod step;
 pub(super) mod sync;
 
 use super::run::Context;
+use super::ui::plural;
+use crate::ops::failure::Failure;
 use crate::ops::session::View;
+
+/// Says that some of the board cannot be read, and so is not in what follows.
+fn warn_invalid(cx: &mut Context<'_>, view: &View) -> Result<(), Failure> {
+    let mut files: Vec<&str> = view.snapshot.all_live()?.invalid.iter().map(|v| v.file.as_str()).collect();
+    files.dedup();
+    if !files.is_empty() {
+        let count = plural(files.len(), "broken file");
+        cx.ui.warn(&format!("{count} left out: {}; `squad check` says what is wrong", listed(&files)));
+    }
+    Ok(())
+}
+
+/// Returns the first few, and how many there are beyond.
+fn listed(files: &[&str]) -> String {
+    const MOST: usize = 3;
+    let first = files.iter().take(MOST).copied().collect::<Vec<_>>().join(", ");
+    if files.len() > MOST { format!("{first} and {} more", files.len() - MOST) } else { first }
+}
 
 /// Says that what follows may be out of date.
 fn warn_degraded(cx: &mut Context<'_>, view: &View) {

@@ -12,6 +12,7 @@ use crate::ops::session::Freshness;
 pub(in crate::cli) fn run(cx: &mut Context<'_>) -> Result<u8, Failure> {
     let session = cx.session()?;
     let view = session.view(Freshness::Due)?;
+    super::warn_invalid(cx, &view)?;
     let counts = counts(&view)?;
     let open = session.pending().all();
     let provisional: Vec<_> = open
