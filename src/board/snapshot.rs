@@ -40,6 +40,7 @@ struct Reading {
     config: OnceCell<Option<BoardConfig>>,
     live: OnceCell<Live>,
     archive: OnceCell<BTreeMap<TaskId, Archived>>,
+    names: OnceCell<HashMap<String, TaskId>>,
 }
 
 /// Where an archived task is.
@@ -60,7 +61,13 @@ pub struct Live {
 impl Snapshot {
     /// Returns the board in these files.
     pub fn new(files: Box<dyn Files>) -> Self {
-        let read = Reading { files, config: OnceCell::new(), live: OnceCell::new(), archive: OnceCell::new() };
+        let read = Reading {
+            files,
+            config: OnceCell::new(),
+            live: OnceCell::new(),
+            archive: OnceCell::new(),
+            names: OnceCell::new(),
+        };
         Self { read: Rc::new(read), decided: HashMap::new() }
     }
 
@@ -198,6 +205,23 @@ impl Snapshot {
             }
         }
         Ok(self.read.archive.get_or_init(|| archive))
+    }
+
+    /// Returns every id on the board by its lower case; of two that differ in case only, the live one, else the first.
+    fn names(&self) -> Result<&HashMap<String, TaskId>, BoardFault> {
+        if let Some(names) = self.read.names.get() {
+            return Ok(names);
+        }
+        let mut names = HashMap::new();
+        for entry in self.files().list(LIVE_DIR).map_err(BoardFault::Unreadable)? {
+            if let Some(id) = task_stem(&entry.name).and_then(|stem| TaskId::new(stem).ok()) {
+                names.entry(id.folded()).or_insert(id);
+            }
+        }
+        for id in self.archived()?.keys() {
+            names.entry(id.folded()).or_insert_with(|| id.clone());
+        }
+        Ok(self.read.names.get_or_init(|| names))
     }
 
     /// Returns where the task's file is.
@@ -356,14 +380,7 @@ impl Board for Snapshot {
     }
 
     fn twin(&self, id: &TaskId) -> Result<Option<TaskId>, BoardFault> {
-        let folded = id.folded();
-        for entry in self.files().list(LIVE_DIR).map_err(BoardFault::Unreadable)? {
-            let known = task_stem(&entry.name).and_then(|stem| TaskId::new(stem).ok());
-            if let Some(known) = known.filter(|known| known.folded() == folded) {
-                return Ok(Some(known));
-            }
-        }
-        Ok(self.archived()?.keys().find(|known| known.folded() == folded).cloned())
+        Ok(self.names()?.get(&id.folded()).cloned())
     }
 
     fn locks(&self) -> Result<LocksFile, BoardFault> {
