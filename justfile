@@ -22,9 +22,7 @@ review-snapshots:
 # Measure against the floors of this machine and write docs/performance.md
 bench *ARGS:
     cargo build --locked --release
-    SQUAD_BIN="{{justfile_directory()}}/target/release/squad" cargo bench --locked --bench read -- {{ARGS}} > target/performance.md
-    mkdir -p docs
-    mv target/performance.md docs/performance.md
+    SQUAD_BIN="{{justfile_directory()}}/target/release/squad" cargo bench --locked --bench figures -- --into "{{justfile_directory()}}/docs/performance.md" {{ARGS}}
 
 # Write a board of N tasks into a new bare repository
 board TASKS DIR SEED="1":

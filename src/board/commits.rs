@@ -52,11 +52,12 @@ fn kind_of(kind: git::EntryKind) -> EntryKind {
 }
 
 fn entry_of(name: &[u8], entry: &git::Entry) -> Entry {
-    Entry { name: String::from_utf8_lossy(name).into_owned(), kind: kind_of(entry.kind()), id: entry.oid.to_string() }
+    Entry { name: String::from_utf8_lossy(name).into_owned(), kind: kind_of(entry.kind()), id: Some(entry.oid) }
 }
 
-fn read_blob(objects: &Objects, id: &str) -> Result<Vec<u8>, ReadError> {
-    match objects.read_blob(id.parse()?, MAX_FILE) {
+fn read_blob(objects: &Objects, entry: &Entry) -> Result<Vec<u8>, ReadError> {
+    let id = entry.id.ok_or("a folder of the index has no content")?;
+    match objects.read_blob(id, MAX_FILE) {
         Ok(bytes) => Ok(bytes),
         Err(GitError::TooLarge { size, .. }) => Err(TooLarge { size }.into()),
         Err(error) => Err(error.into()),
@@ -82,7 +83,7 @@ impl Files for TreeFiles {
     }
 
     fn read(&self, _: &str, entry: &Entry) -> Result<Vec<u8>, ReadError> {
-        read_blob(self.source.objects(), &entry.id)
+        read_blob(self.source.objects(), entry)
     }
 }
 
@@ -115,7 +116,7 @@ impl Files for IndexFiles {
             match rest.split_once('/') {
                 None => found.push(entry.clone()),
                 Some((name, _)) if found.last().is_none_or(|last| last.name != name) => {
-                    found.push(Entry { name: name.to_owned(), kind: EntryKind::Folder, id: String::new() });
+                    found.push(Entry { name: name.to_owned(), kind: EntryKind::Folder, id: None });
                 }
                 Some(_) => {}
             }
@@ -128,6 +129,6 @@ impl Files for IndexFiles {
     }
 
     fn read(&self, _: &str, entry: &Entry) -> Result<Vec<u8>, ReadError> {
-        read_blob(&self.objects, &entry.id)
+        read_blob(&self.objects, entry)
     }
 }

@@ -4,6 +4,8 @@
 
 use std::error::Error;
 
+use super::Oid;
+
 /// Largest file that is read, in bytes: what is larger is no task, and reading it could exhaust the machine.
 pub const MAX_FILE: u64 = 1024 * 1024;
 
@@ -18,7 +20,7 @@ pub struct Entry {
     /// What sort of thing it is.
     pub kind: EntryKind,
     /// An id of its content that never means another content, where there is one.
-    pub id: String,
+    pub id: Option<Oid>,
 }
 
 /// What sort of thing stands at a path.

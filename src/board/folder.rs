@@ -53,7 +53,7 @@ impl Folder {
         } else {
             EntryKind::File
         };
-        Ok(Some(Entry { name, kind, id: String::new() }))
+        Ok(Some(Entry { name, kind, id: None }))
     }
 }
 

@@ -149,14 +149,14 @@ impl Files for Overlay {
             }
         }
         found.sort_keys();
-        Ok(found.into_iter().map(|(name, kind)| Entry { name, kind, id: String::new() }).collect())
+        Ok(found.into_iter().map(|(name, kind)| Entry { name, kind, id: None }).collect())
     }
 
     fn find(&self, path: &str) -> Result<Option<super::files::Entry>, super::files::ReadError> {
         use super::files::{Entry, EntryKind};
         let name = path.rsplit('/').next().unwrap_or(path).to_owned();
         let known = self.files.contains_key(path);
-        Ok(known.then_some(Entry { name, kind: EntryKind::File, id: String::new() }))
+        Ok(known.then_some(Entry { name, kind: EntryKind::File, id: None }))
     }
 
     fn read(&self, path: &str, _: &super::files::Entry) -> Result<Vec<u8>, super::files::ReadError> {

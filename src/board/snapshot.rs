@@ -6,6 +6,9 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread;
 
 use super::files::{Entry, EntryKind, Files, MAX_FILE, ReadError};
 use super::layout::{ARCHIVE_DIR, CONFIG, LIVE_DIR, TASKS_DIR, task_path, task_stem};
@@ -17,13 +20,33 @@ use crate::model::task::{SCHEMA_VERSION, Task};
 use crate::review::{self, FileKind, id_mismatch};
 use crate::schema::{Violation, load_board, load_task};
 
-/// One version of the board.
+/// From so many files on, a second thread parses what the first has read.
+const WORTH_A_THREAD: usize = 256;
+
+/// How many files are handed over at once, and how many times that may wait: a megabyte or so.
+const HANDED_OVER: usize = 64;
+const WAITING: usize = 8;
+
+/// One version of the board. A clone shares what has been read.
+#[derive(Clone)]
 pub struct Snapshot {
+    read: Rc<Reading>,
+    decided: HashMap<OpId, Decided>,
+}
+
+/// The files, and what has been made of them so far.
+struct Reading {
     files: Box<dyn Files>,
     config: OnceCell<Option<BoardConfig>>,
     live: OnceCell<Live>,
-    archive: OnceCell<BTreeMap<TaskId, String>>,
-    decided: HashMap<OpId, Decided>,
+    archive: OnceCell<BTreeMap<TaskId, Archived>>,
+    names: OnceCell<HashMap<String, TaskId>>,
+}
+
+/// Where an archived task is.
+struct Archived {
+    month: String,
+    entry: Entry,
 }
 
 /// Every live task, and what could not be read.
@@ -38,13 +61,14 @@ pub struct Live {
 impl Snapshot {
     /// Returns the board in these files.
     pub fn new(files: Box<dyn Files>) -> Self {
-        Self {
+        let read = Reading {
             files,
             config: OnceCell::new(),
             live: OnceCell::new(),
             archive: OnceCell::new(),
-            decided: HashMap::new(),
-        }
+            names: OnceCell::new(),
+        };
+        Self { read: Rc::new(read), decided: HashMap::new() }
     }
 
     /// Returns the same board, knowing what became of these operations.
@@ -56,7 +80,7 @@ impl Snapshot {
 
     /// Returns the files that the board is read from.
     pub fn files(&self) -> &dyn Files {
-        self.files.as_ref()
+        self.read.files.as_ref()
     }
 
     /// Returns the configuration.
@@ -84,20 +108,40 @@ impl Snapshot {
     /// # Errors
     /// [`BoardFault::Unreadable`] when the folder cannot be read.
     pub fn all_live(&self) -> Result<&Live, BoardFault> {
-        if let Some(live) = self.live.get() {
+        if let Some(live) = self.read.live.get() {
             return Ok(live);
         }
-        let mut live = Live { tasks: Vec::new(), invalid: self.misplaced().map_err(BoardFault::Unreadable)? };
-        for entry in self.files.list(LIVE_DIR).map_err(BoardFault::Unreadable)? {
-            let Some(stem) = task_stem(&entry.name) else { continue };
+        let mut entries = self.files().list(LIVE_DIR).map_err(BoardFault::Unreadable)?;
+        entries.retain(|entry| task_stem(&entry.name).is_some());
+        let fetched = |entry: &Entry| {
             let path = format!("{LIVE_DIR}/{}", entry.name);
-            match self.quick(&path, stem, &entry) {
-                Ok(task) => live.tasks.push(task),
-                Err(mut violations) => live.invalid.append(&mut violations),
-            }
+            let bytes = self.bytes(&path, entry);
+            Fetched { path, bytes }
+        };
+        let mut live = Live { tasks: Vec::new(), invalid: self.misplaced().map_err(BoardFault::Unreadable)? };
+        if entries.len() < WORTH_A_THREAD {
+            live.add(entries.iter().map(fetched));
+        } else {
+            let read = thread::scope(|scope| {
+                let (send, receive) = mpsc::sync_channel::<Vec<Fetched>>(WAITING);
+                let parser = scope.spawn(move || {
+                    let mut live = Live { tasks: Vec::new(), invalid: Vec::new() };
+                    receive.into_iter().for_each(|files| live.add(files.into_iter()));
+                    live
+                });
+                for entries in entries.chunks(HANDED_OVER) {
+                    if send.send(entries.iter().map(fetched).collect()).is_err() {
+                        break;
+                    }
+                }
+                drop(send);
+                parser.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            live.tasks = read.tasks;
+            live.invalid.extend(read.invalid);
         }
         live.tasks.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(self.live.get_or_init(|| live))
+        Ok(self.read.live.get_or_init(|| live))
     }
 
     /// Returns what stands where a folder of the board should: it hides every task that was there.
@@ -107,19 +151,10 @@ impl Snapshot {
     pub fn misplaced(&self) -> Result<Vec<Violation>, ReadError> {
         let mut found = Vec::new();
         for folder in [TASKS_DIR, LIVE_DIR, ARCHIVE_DIR] {
-            let Some(entry) = self.files.find(folder)? else { continue };
+            let Some(entry) = self.files().find(folder)? else { continue };
             found.extend(review::not_a_folder(folder, kind_of(entry.kind)));
         }
         Ok(found)
-    }
-
-    /// Reads the fields that squad knows; on any doubt reads strictly, to say what is wrong.
-    fn quick(&self, path: &str, stem: &str, entry: &Entry) -> Result<Task, Vec<Violation>> {
-        let bytes = self.bytes(path, entry).map_err(|v| vec![*v])?;
-        match serde_json::from_slice::<Task>(&bytes) {
-            Ok(task) if task.id.as_str() == stem => Ok(task),
-            _ => strict(path, stem, &bytes).map(|(task, _)| task),
-        }
     }
 
     /// Returns the content of a board file that must be an ordinary one.
@@ -130,7 +165,7 @@ impl Snapshot {
         if let Some(violation) = not_ordinary(path, entry.kind) {
             return Err(Box::new(violation));
         }
-        self.files.read(path, entry).map_err(|e| Box::new(unreadable(path, &e)))
+        self.files().read(path, entry).map_err(|e| Box::new(unreadable(path, &e)))
     }
 
     /// Returns the ids of the archived tasks, in order.
@@ -147,33 +182,61 @@ impl Snapshot {
     /// [`BoardFault::Unreadable`] when the board cannot be read.
     pub fn all_archived(&self) -> Result<Vec<Task>, BoardFault> {
         let mut tasks = Vec::new();
-        for (id, month) in self.archived()? {
+        for (id, Archived { month, entry }) in self.archived()? {
             let path = task_path(id, &Place::Archived(month.clone()));
-            if let Some(entry) = self.files.find(&path).map_err(BoardFault::Unreadable)? {
-                tasks.extend(self.quick(&path, id.as_str(), &entry));
-            }
+            let bytes = self.bytes(&path, entry);
+            tasks.extend(quick(&Fetched { path, bytes }));
         }
         Ok(tasks)
     }
 
+    /// Returns a task that may be archived, as a look at many tasks reads it: without the schema.
+    ///
+    /// # Errors
+    /// [`BoardFault`] when its file is there and nothing can be made of it.
+    pub fn glance(&self, id: &TaskId) -> Result<Option<Task>, BoardFault> {
+        let Some(place) = self.place(id)? else { return Ok(None) };
+        let path = task_path(id, &place);
+        let Some(entry) = self.files().find(&path).map_err(BoardFault::Unreadable)? else { return Ok(None) };
+        let bytes = self.bytes(&path, &entry);
+        quick(&Fetched { path, bytes }).map(Some).map_err(|violations| broken(&violations))
+    }
+
     /// Returns where every archived task is, by its id.
-    fn archived(&self) -> Result<&BTreeMap<TaskId, String>, BoardFault> {
-        if let Some(archive) = self.archive.get() {
+    fn archived(&self) -> Result<&BTreeMap<TaskId, Archived>, BoardFault> {
+        if let Some(archive) = self.read.archive.get() {
             return Ok(archive);
         }
         let mut archive = BTreeMap::new();
-        for month in self.files.list(ARCHIVE_DIR).map_err(BoardFault::Unreadable)? {
+        for month in self.files().list(ARCHIVE_DIR).map_err(BoardFault::Unreadable)? {
             if month.kind != EntryKind::Folder {
                 continue;
             }
             let folder = format!("{ARCHIVE_DIR}/{}", month.name);
-            for entry in self.files.list(&folder).map_err(BoardFault::Unreadable)? {
+            for entry in self.files().list(&folder).map_err(BoardFault::Unreadable)? {
                 if let Some(id) = task_stem(&entry.name).and_then(|stem| TaskId::new(stem).ok()) {
-                    archive.insert(id, month.name.clone());
+                    archive.insert(id, Archived { month: month.name.clone(), entry });
                 }
             }
         }
-        Ok(self.archive.get_or_init(|| archive))
+        Ok(self.read.archive.get_or_init(|| archive))
+    }
+
+    /// Returns every id on the board by its lower case; of two that differ in case only, the live one, else the first.
+    fn names(&self) -> Result<&HashMap<String, TaskId>, BoardFault> {
+        if let Some(names) = self.read.names.get() {
+            return Ok(names);
+        }
+        let mut names = HashMap::new();
+        for entry in self.files().list(LIVE_DIR).map_err(BoardFault::Unreadable)? {
+            if let Some(id) = task_stem(&entry.name).and_then(|stem| TaskId::new(stem).ok()) {
+                names.entry(id.folded()).or_insert(id);
+            }
+        }
+        for id in self.archived()?.keys() {
+            names.entry(id.folded()).or_insert_with(|| id.clone());
+        }
+        Ok(self.read.names.get_or_init(|| names))
     }
 
     /// Returns where the task's file is.
@@ -181,10 +244,10 @@ impl Snapshot {
     /// # Errors
     /// [`BoardFault::Unreadable`] when the board cannot be read.
     pub fn place(&self, id: &TaskId) -> Result<Option<Place>, BoardFault> {
-        if self.files.find(&task_path(id, &Place::Live)).map_err(BoardFault::Unreadable)?.is_some() {
+        if self.files().find(&task_path(id, &Place::Live)).map_err(BoardFault::Unreadable)?.is_some() {
             return Ok(Some(Place::Live));
         }
-        Ok(self.archived()?.get(id).map(|month| Place::Archived(month.clone())))
+        Ok(self.archived()?.get(id).map(|archived| Place::Archived(archived.month.clone())))
     }
 
     /// Returns a task as far as it can be understood, with its document and what is wrong with it: for looking at
@@ -213,8 +276,35 @@ impl Snapshot {
     /// [`BoardFault`] when it cannot be read.
     pub fn task_bytes(&self, id: &TaskId, place: &Place) -> Result<Option<Vec<u8>>, BoardFault> {
         let path = task_path(id, place);
-        let Some(entry) = self.files.find(&path).map_err(BoardFault::Unreadable)? else { return Ok(None) };
+        let Some(entry) = self.files().find(&path).map_err(BoardFault::Unreadable)? else { return Ok(None) };
         self.bytes(&path, &entry).map(Some).map_err(|v| broken(&[*v]))
+    }
+}
+
+/// A file of the board as it was read: its content, or why there is none.
+struct Fetched {
+    path: String,
+    bytes: Result<Vec<u8>, Box<Violation>>,
+}
+
+impl Live {
+    fn add(&mut self, files: impl Iterator<Item = Fetched>) {
+        for file in files {
+            match quick(&file) {
+                Ok(task) => self.tasks.push(task),
+                Err(mut violations) => self.invalid.append(&mut violations),
+            }
+        }
+    }
+}
+
+/// Reads the fields that squad knows; on any doubt reads strictly, to say what is wrong.
+fn quick(file: &Fetched) -> Result<Task, Vec<Violation>> {
+    let bytes = file.bytes.as_ref().map_err(|v| vec![v.as_ref().clone()])?;
+    let stem = file.path.rsplit('/').next().and_then(task_stem).unwrap_or_default();
+    match serde_json::from_slice::<Task>(bytes) {
+        Ok(task) if task.id.as_str() == stem => Ok(task),
+        _ => strict(&file.path, stem, bytes).map(|(task, _)| task),
     }
 }
 
@@ -275,10 +365,10 @@ fn broken(violations: &[Violation]) -> BoardFault {
 
 impl Board for Snapshot {
     fn config(&self) -> Result<Option<&BoardConfig>, BoardFault> {
-        if let Some(config) = self.config.get() {
+        if let Some(config) = self.read.config.get() {
             return Ok(config.as_ref());
         }
-        let config = match self.files.find(CONFIG).map_err(BoardFault::Unreadable)? {
+        let config = match self.files().find(CONFIG).map_err(BoardFault::Unreadable)? {
             None => None,
             Some(entry) => {
                 let bytes = self.bytes(CONFIG, &entry).map_err(|v| broken(&[*v]))?;
@@ -295,7 +385,7 @@ impl Board for Snapshot {
         if let Some(found) = config.as_ref().map(|c| c.schema_version).filter(|v| *v > SCHEMA_VERSION) {
             return Err(BoardFault::Newer { file: CONFIG.to_owned(), found, known: SCHEMA_VERSION });
         }
-        Ok(self.config.get_or_init(|| config).as_ref())
+        Ok(self.read.config.get_or_init(|| config).as_ref())
     }
 
     fn task(&self, id: &TaskId) -> Result<Option<Placed>, BoardFault> {
@@ -312,19 +402,12 @@ impl Board for Snapshot {
     }
 
     fn twin(&self, id: &TaskId) -> Result<Option<TaskId>, BoardFault> {
-        let folded = id.folded();
-        for entry in self.files.list(LIVE_DIR).map_err(BoardFault::Unreadable)? {
-            let known = task_stem(&entry.name).and_then(|stem| TaskId::new(stem).ok());
-            if let Some(known) = known.filter(|known| known.folded() == folded) {
-                return Ok(Some(known));
-            }
-        }
-        Ok(self.archived()?.keys().find(|known| known.folded() == folded).cloned())
+        Ok(self.names()?.get(&id.folded()).cloned())
     }
 
     fn locks(&self) -> Result<LocksFile, BoardFault> {
         let path = self.locks_path();
-        match self.files.find(&path).map_err(BoardFault::Unreadable)? {
+        match self.files().find(&path).map_err(BoardFault::Unreadable)? {
             None => Ok(LocksFile::read(None)),
             Some(entry) => match self.bytes(&path, &entry) {
                 Ok(bytes) => Ok(LocksFile::read(Some(&bytes))),

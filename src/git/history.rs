@@ -54,6 +54,9 @@ impl Objects {
     /// [`GitError::Missing`] when `head` or `hide` is not here, or history has a hole.
     pub fn walk(&self, head: Oid, hide: Option<Oid>) -> Result<Vec<CommitInfo>, GitError> {
         let boundary = self.boundary();
+        if let Some(line) = self.line(head, hide, &boundary)? {
+            return Ok(line);
+        }
         let mut commits: HashMap<Oid, CommitInfo> = HashMap::new();
         let mut hidden: HashSet<Oid> = HashSet::new();
         let mut queue: BinaryHeap<(i64, Oid)> = BinaryHeap::new();
@@ -104,6 +107,26 @@ impl Objects {
         }
         shown.retain(|oid| !hidden.contains(oid));
         Ok(in_order(commits, &shown))
+    }
+
+    /// Returns the commits down to `hide` where they are one line of single parents, as a board's mostly are: then no
+    /// clock has to be asked whether any more of the history is hidden.
+    fn line(&self, head: Oid, hide: Option<Oid>, boundary: &HashSet<Oid>) -> Result<Option<Vec<CommitInfo>>, GitError> {
+        let (mut commits, mut here) = (Vec::new(), head);
+        while hide != Some(here) {
+            let info = self.commit_info(here, boundary)?;
+            let parent = match effective_parents(&info) {
+                [] if hide.is_none() => None,
+                [one] => Some(*one),
+                _ => return Ok(None),
+            };
+            commits.push(info);
+            match parent {
+                Some(parent) => here = parent,
+                None => break,
+            }
+        }
+        Ok(Some(commits))
     }
 }
 

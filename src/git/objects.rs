@@ -3,9 +3,11 @@
 //! Owns reading and writing by object name. Knows no branch and no remote. Walks over commits are in `history`,
 //! differences of trees in `diff`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Once;
 
 use git2::{ErrorCode, ObjectType, Repository, RepositoryOpenFlags};
@@ -18,6 +20,9 @@ use super::{GitError, Oid};
 pub const MODE_FILE: u32 = 0o100_644;
 
 pub(super) const MODE_TREE: u32 = 0o040_000;
+
+/// How many trees are kept as they were read: those on the way to a file of the board, at two versions of it.
+const TREES_KEPT: usize = 12;
 
 /// What an entry of a tree is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,12 +116,15 @@ pub struct CommitInfo {
 pub struct Objects {
     pub(super) repo: Repository,
     shallow_file: PathBuf,
+    /// The trees that were read last, newest in front. libgit2 keeps none that is larger than a page, and reading a
+    /// folder of ten thousand files anew for each path in it costs more than all else that a command does.
+    trees: RefCell<VecDeque<(Oid, Rc<[Entry]>)>>,
 }
 
 impl Objects {
     pub(super) fn new(repo: Repository, common_dir: &Path) -> Self {
         relax_library();
-        Self { repo, shallow_file: common_dir.join("shallow") }
+        Self { repo, shallow_file: common_dir.join("shallow"), trees: RefCell::default() }
     }
 
     /// Opens the user's own repository for reading.
@@ -198,16 +206,23 @@ impl Objects {
     ///
     /// # Errors
     /// [`GitError::Missing`], [`GitError::WrongKind`].
-    pub fn tree_entries(&self, tree: Oid) -> Result<Vec<Entry>, GitError> {
-        let tree = self.tree(tree)?;
-        Ok(tree
+    pub fn tree_entries(&self, tree: Oid) -> Result<Rc<[Entry]>, GitError> {
+        if let Some((_, entries)) = self.trees.borrow().iter().find(|(known, _)| *known == tree) {
+            return Ok(entries.clone());
+        }
+        let read = self.tree(tree)?;
+        let entries: Rc<[Entry]> = read
             .iter()
             .map(|entry| Entry {
                 name: entry.name_bytes().to_vec(),
                 mode: mode_of(entry.filemode_raw()),
                 oid: entry.id().into(),
             })
-            .collect())
+            .collect();
+        let mut trees = self.trees.borrow_mut();
+        trees.truncate(TREES_KEPT - 1);
+        trees.push_front((tree, entries.clone()));
+        Ok(entries)
     }
 
     /// Returns the entry at `path` below `tree`, if there is one.
@@ -215,23 +230,12 @@ impl Objects {
     /// # Errors
     /// [`GitError::Missing`] where a folder on the way is not here.
     pub fn lookup(&self, tree: Oid, path: &str) -> Result<Option<Entry>, GitError> {
-        // No tree has such a name, and libgit2's C strings cannot carry it.
-        if path.contains('\0') {
-            return Ok(None);
-        }
         let mut here = tree;
         let mut parts = path.split('/').peekable();
         while let Some(part) = parts.next() {
-            let entry = {
-                let tree = self.tree(here)?;
-                tree.get_name_bytes(part.as_bytes()).map(|entry| Entry {
-                    name: entry.name_bytes().to_vec(),
-                    mode: mode_of(entry.filemode_raw()),
-                    oid: entry.id().into(),
-                })
-            };
-            match entry {
-                Some(entry) if parts.peek().is_none() => return Ok(Some(entry)),
+            let entries = self.tree_entries(here)?;
+            match named(&entries, part.as_bytes()) {
+                Some(entry) if parts.peek().is_none() => return Ok(Some(entry.clone())),
                 Some(entry) if entry.kind() == EntryKind::Folder => here = entry.oid,
                 _ => return Ok(None),
             }
@@ -412,6 +416,18 @@ fn stated_parents(header: &[u8]) -> Vec<Oid> {
         .filter_map(|line| line.strip_prefix(b"parent "))
         .filter_map(|hex| std::str::from_utf8(hex).ok()?.trim().parse().ok())
         .collect()
+}
+
+/// Finds an entry by its name among those of a tree, which stand in git's order: a folder as if its name ended in a
+/// slash.
+fn named<'a>(entries: &'a [Entry], name: &[u8]) -> Option<&'a Entry> {
+    let sorted_as = |entry: &Entry, wanted: &mut dyn Iterator<Item = u8>| {
+        let slash = (entry.kind() == EntryKind::Folder).then_some(b'/');
+        entry.name.iter().copied().chain(slash).cmp(wanted)
+    };
+    let as_file = entries.binary_search_by(|entry| sorted_as(entry, &mut name.iter().copied()));
+    let as_folder = || entries.binary_search_by(|entry| sorted_as(entry, &mut name.iter().copied().chain([b'/'])));
+    as_file.or_else(|_| as_folder()).ok().map(|at| &entries[at]).filter(|entry| entry.name == name)
 }
 
 pub(super) fn mode_of(raw: i32) -> u32 {

@@ -32,7 +32,7 @@ fn trees_are_edited_by_path_and_empty_folders_go() {
     assert_eq!(listing(&store, tree), ["a/b.txt", "top", "z"]);
     assert_eq!(store.lookup(tree, "a/b").unwrap(), None);
     let empty = store.edit_tree(Some(tree), &[remove("a/b.txt"), remove("top"), remove("z")]).unwrap();
-    assert_eq!(store.tree_entries(empty).unwrap(), []);
+    assert_eq!(*store.tree_entries(empty).unwrap(), []);
     // A file gives way to a folder only where the same change removes it.
     let swapped = store.edit_tree(Some(tree), &[remove("top"), set("top/inner")]).unwrap();
     assert_eq!(listing(&store, swapped), ["a/b.txt", "top/inner", "z"]);

@@ -339,16 +339,21 @@ fn dependencies_done(task: &Task, cx: &Context<'_>, findings: &mut Findings) -> 
 pub fn open_among<'a>(ids: &'a [TaskId], board: &dyn Board) -> Result<Vec<&'a TaskId>, BoardFault> {
     let mut open = Vec::new();
     for id in ids {
-        let done = board.task(id)?.is_some_and(|placed| match placed.task.status {
-            Status::Completed => true,
-            Status::Archived => placed.task.completed_at.is_some(),
-            _ => false,
-        });
+        let done = board.task(id)?.is_some_and(|placed| is_done(&placed.task));
         if !done {
             open.push(id);
         }
     }
     Ok(open)
+}
+
+/// Tells whether what waits for this task need wait no more: it is completed, or was put away as completed.
+pub fn is_done(task: &Task) -> bool {
+    match task.status {
+        Status::Completed => true,
+        Status::Archived => task.completed_at.is_some(),
+        _ => false,
+    }
 }
 
 fn retry_due(task: &Task, cx: &Context<'_>) -> Result<(), Refusal> {

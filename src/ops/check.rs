@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::look::evidence_faults;
 use super::session::{Freshness, Session};
 use crate::board::Oid;
-use crate::board::files::{EntryKind, Files, ReadError, TooLarge};
+use crate::board::files::{Entry, EntryKind, Files, ReadError, TooLarge};
 use crate::board::folder::Folder;
 use crate::board::layout::{ARCHIVE_DIR, CONFIG, LIVE_DIR, task_stem};
 use crate::board::snapshot::Snapshot;
@@ -95,10 +95,13 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<Report, Failure> {
     let files = snapshot.files();
     // A broken configuration is a violation; where the locks file is then stands in its default place.
     let locks_path = snapshot.locks_path();
-    let mut wanted: Vec<(String, FileRole)> = vec![(CONFIG.to_owned(), FileRole::Config)];
+    let mut wanted: Vec<(String, FileRole, Entry)> = Vec::new();
+    if let Some(entry) = files.find(CONFIG).map_err(unreadable)? {
+        wanted.push((CONFIG.to_owned(), FileRole::Config, entry));
+    }
     for entry in files.list(LIVE_DIR).map_err(unreadable)? {
         if let Some(stem) = task_stem(&entry.name) {
-            wanted.push((format!("{LIVE_DIR}/{}", entry.name), FileRole::Live { stem: stem.to_owned() }));
+            wanted.push((format!("{LIVE_DIR}/{}", entry.name), FileRole::Live { stem: stem.to_owned() }, entry));
         }
     }
     for month in files.list(ARCHIVE_DIR).map_err(unreadable)? {
@@ -108,24 +111,17 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<Report, Failure> {
         let folder = format!("{ARCHIVE_DIR}/{}", month.name);
         for entry in files.list(&folder).map_err(unreadable)? {
             if let Some(stem) = task_stem(&entry.name) {
-                wanted.push((format!("{folder}/{}", entry.name), FileRole::Archived { stem: stem.to_owned() }));
+                let stem = stem.to_owned();
+                wanted.push((format!("{folder}/{}", entry.name), FileRole::Archived { stem }, entry));
             }
         }
     }
-    wanted.push((locks_path.clone(), FileRole::Locks));
-    let mut failed = None;
-    let found = wanted.into_iter().filter_map(|(path, role)| match read(files, &path, role) {
-        Ok(file) => file,
-        Err(failure) => {
-            failed.get_or_insert(failure);
-            None
-        }
-    });
+    if let Some(entry) = files.find(&locks_path).map_err(unreadable)? {
+        wanted.push((locks_path.clone(), FileRole::Locks, entry));
+    }
+    let found = wanted.into_iter().map(|(path, role, entry)| read(files, path, role, &entry));
     let options = CheckOptions { config_path: CONFIG.to_owned(), locks_path };
     let mut report = check(found, &options);
-    if let Some(failure) = failed {
-        return Err(failure);
-    }
     report.violations.extend(snapshot.misplaced().map_err(unreadable)?);
     report.violations.sort();
     report.locate(|path| {
@@ -135,8 +131,7 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<Report, Failure> {
     Ok(report)
 }
 
-fn read(files: &dyn Files, path: &str, role: FileRole) -> Result<Option<BoardFile>, Failure> {
-    let Some(entry) = files.find(path).map_err(unreadable)? else { return Ok(None) };
+fn read(files: &dyn Files, path: String, role: FileRole, entry: &Entry) -> BoardFile {
     let kind = match entry.kind {
         EntryKind::File => FileKind::Ordinary,
         EntryKind::Executable => FileKind::Executable,
@@ -145,13 +140,13 @@ fn read(files: &dyn Files, path: &str, role: FileRole) -> Result<Option<BoardFil
         EntryKind::Submodule => FileKind::Submodule,
     };
     let content = match kind {
-        FileKind::Ordinary => files.read(path, &entry).map_err(|error| match error.downcast_ref::<TooLarge>() {
+        FileKind::Ordinary => files.read(&path, entry).map_err(|error| match error.downcast_ref::<TooLarge>() {
             Some(large) => FileFault::TooLarge { bytes: large.size },
             None => FileFault::Unreadable { why: error.to_string() },
         }),
         _ => Ok(Vec::new()),
     };
-    Ok(Some(BoardFile { path: path.to_owned(), role, kind, content }))
+    BoardFile { path, role, kind, content }
 }
 
 /// Checks one task's file by itself: the rules between files need the others.
@@ -160,8 +155,9 @@ fn one_file(path: &Path) -> Result<Report, Failure> {
     let stem = task_stem(&name).unwrap_or(&name).to_owned();
     let folder = Folder::new(path.parent().unwrap_or(Path::new(".")));
     let role = FileRole::Live { stem };
-    let file =
-        read(&folder, &name, role)?.ok_or_else(|| Failure::new(ErrorCode::NotFound, format!("no file {name}")))?;
+    let entry = folder.find(&name).map_err(unreadable)?;
+    let entry = entry.ok_or_else(|| Failure::new(ErrorCode::NotFound, format!("no file {name}")))?;
+    let file = read(&folder, name.clone(), role, &entry);
     let options = CheckOptions { config_path: String::new(), locks_path: String::new() };
     let mut report = check([file], &options);
     // By itself a file has no board around it that could lack anything.

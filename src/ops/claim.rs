@@ -37,7 +37,7 @@ pub fn next(session: &Session, freshness: Freshness) -> Result<Next, Failure> {
         basis: Basis::default(),
         at: session.now(),
     };
-    let (task, skipped) = query::next(view.snapshot.as_ref(), config, actor, &probe)?;
+    let (task, skipped) = query::next(&view.snapshot, config, actor, &probe)?;
     Ok(Next { task: task.cloned(), skipped, degraded: view.degraded })
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
-use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,7 +35,7 @@ pub struct Publisher<'a> {
     founding: bool,
     begun: Instant,
     /// The last version that was decided on: building needs the same files.
-    snapshot: Option<(Option<Oid>, Rc<Snapshot>)>,
+    snapshot: Option<(Option<Oid>, Snapshot)>,
     /// Held for as long as this lives; the kernel frees it should the process die.
     _lock: Option<File>,
 }
@@ -51,7 +50,7 @@ impl<'a> Publisher<'a> {
         Ok(Self { session, founding, begun: Instant::now(), snapshot: None, _lock: lock })
     }
 
-    fn snapshot(&mut self, head: Option<Oid>, operation: &Operation) -> Result<Rc<Snapshot>, Trouble> {
+    fn snapshot(&mut self, head: Option<Oid>, operation: &Operation) -> Result<Snapshot, Trouble> {
         if let Some((known, snapshot)) = &self.snapshot
             && *known == head
         {
@@ -62,7 +61,7 @@ impl<'a> Publisher<'a> {
             Some(head) => board.decided(head, basis(operation)).map_err(trouble)?,
             None => HashMap::<OpId, Decided>::new(),
         };
-        let snapshot = Rc::new(board.snapshot(head).map_err(trouble)?.with_decided(decided));
+        let snapshot = self.session.snapshot(head).map_err(trouble)?.with_decided(decided);
         self.snapshot = Some((head, snapshot.clone()));
         Ok(snapshot)
     }
@@ -156,7 +155,7 @@ impl Shared for Publisher<'_> {
 
     fn decide(&mut self, head: &Option<Oid>, operation: &Operation) -> Result<Decision, Trouble> {
         let snapshot = self.snapshot(*head, operation)?;
-        Ok(decide(snapshot.as_ref(), operation)?)
+        Ok(decide(&snapshot, operation)?)
     }
 
     fn build(
@@ -193,7 +192,7 @@ impl Shared for Publisher<'_> {
 
     fn decided(&mut self, head: &Option<Oid>, operation: &Operation) -> Result<Option<Decided>, Trouble> {
         let snapshot = self.snapshot(*head, operation)?;
-        Ok(Board::decided(snapshot.as_ref(), &operation.id)?)
+        Ok(Board::decided(&snapshot, &operation.id)?)
     }
 
     fn note_started(&mut self, operation: &Operation) -> Result<(), Trouble> {

@@ -2,7 +2,7 @@
 //!
 //! Writes nothing but the agent's own note of when it last looked.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use crate::board::store::write_whole;
 use crate::model::config::Agent;
 use crate::model::id::{AgentName, Millis, TaskId};
 use crate::model::query::{self, Mention, Obligation, ScanQuery, Standing, Why};
-use crate::model::requirement::open_among;
+use crate::model::requirement::is_done;
 use crate::model::task::Task;
 use crate::model::vocabulary::{Priority, Status};
 
@@ -112,12 +112,13 @@ pub fn scan(session: &Session, asked: Asked) -> Result<Scanned, Failure> {
     let agent: &Agent = session.actor(config)?;
     let now = session.now();
     let live = view.snapshot.all_live()?;
-    let done: HashSet<&TaskId> = live.tasks.iter().filter(|t| t.status == Status::Completed).map(|t| &t.id).collect();
+    let known: HashMap<&TaskId, Status> = live.tasks.iter().map(|task| (&task.id, task.status)).collect();
     // What is not among the live tasks may have been put away as done, which only its file tells.
-    let waits = |task: &Task| {
-        let unknown: Vec<TaskId> = task.depends_on.iter().filter(|id| !done.contains(id)).cloned().collect();
-        !unknown.is_empty() && open_among(&unknown, view.snapshot.as_ref()).map_or(true, |open| !open.is_empty())
+    let has_ended = |id: &TaskId| match known.get(id) {
+        Some(status) => *status == Status::Completed,
+        None => view.snapshot.glance(id).ok().flatten().is_some_and(|task| is_done(&task)),
     };
+    let waits = |task: &Task| !task.depends_on.iter().all(has_ended);
     let found = query::scan(&live.tasks, ScanQuery { agent, config, now, safe: asked.safe, waits: &waits });
     let last = LastScan::load(session, &agent.name);
     let status = if found.has_work() { "WORK" } else { "HEARTBEAT_OK" };

@@ -3,7 +3,7 @@
 //! Owns how an operation is made and how the answer to it becomes a result. Every writing verb goes through
 //! [`Session::act`].
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -22,7 +22,7 @@ use crate::board::snapshot::Snapshot;
 use crate::board::store::{AccessFault, BoardStore, write_whole};
 use crate::board::{Follow, Oid};
 use crate::clock::Clock;
-use crate::model::board::{Board, Changeset, Decided, Decision, Place};
+use crate::model::board::{Board, Changeset, Decided, Decision, Place, Placed};
 use crate::model::code::ErrorCode;
 use crate::model::config::{Agent, BoardConfig};
 use crate::model::decide::decide;
@@ -64,6 +64,8 @@ pub struct Session {
     pub options: Options,
     /// The head that this command has fetched and not built on yet.
     pub fetched: Cell<Option<Oid>>,
+    /// The version that was looked at last: a command asks for the same one again and again.
+    seen: RefCell<Option<(Oid, Snapshot)>>,
 }
 
 /// How fresh the board must be for reading.
@@ -78,7 +80,7 @@ pub enum Freshness {
 /// The board at one head.
 pub struct View {
     /// The board.
-    pub snapshot: Rc<Snapshot>,
+    pub snapshot: Snapshot,
     /// The version.
     pub head: Oid,
     /// Why it may be out of date, where the remote should have been asked and did not answer.
@@ -99,11 +101,18 @@ impl View {
     /// # Errors
     /// [`Failure`] `not-found`, or `invalid` where its file is broken.
     pub fn task(&self, id: &TaskId) -> Result<(Task, Value), Failure> {
-        let not_found = || Failure::from(Refusal::NotFound { what: "task", name: id.to_string() });
-        let placed = self.snapshot.task(id)?.ok_or_else(not_found)?;
-        let document = document(&self.snapshot, id)?.ok_or_else(not_found)?;
-        Ok((placed.task, document))
+        let task = self.placed(id)?.task;
+        let document = document(&self.snapshot, id)?.ok_or_else(|| not_found(id))?;
+        Ok((task, document))
     }
+
+    fn placed(&self, id: &TaskId) -> Result<Placed, Failure> {
+        self.snapshot.task(id)?.ok_or_else(|| not_found(id))
+    }
+}
+
+fn not_found(task: &TaskId) -> Failure {
+    Refusal::NotFound { what: "task", name: task.to_string() }.into()
 }
 
 /// Returns a task's file as a value.
@@ -165,7 +174,7 @@ impl Session {
     pub fn open(options: Options, clock: Rc<dyn Clock>) -> Result<Self, Failure> {
         let board = BoardStore::open(&options.dir, options.remote.as_deref())?;
         board.recall_branch();
-        Ok(Self { board: Rc::new(board), clock, options, fetched: Cell::new(None) })
+        Ok(Self { board: Rc::new(board), clock, options, fetched: Cell::new(None), seen: RefCell::new(None) })
     }
 
     /// Returns now.
@@ -203,14 +212,27 @@ impl Session {
     }
 
     fn is_fresh(&self, head: Oid) -> bool {
-        let seconds = self.board.snapshot(Some(head)).ok().and_then(|s| Some(s.config().ok()??.timing.fetch_seconds));
+        let seconds = self.snapshot(Some(head)).ok().and_then(|s| Some(s.config().ok()??.timing.fetch_seconds));
         let limit = Duration::from_secs(seconds.unwrap_or(0));
         self.board.fetched_ago().is_some_and(|ago| ago < limit)
     }
 
     fn view_at(&self, head: Oid, degraded: Option<String>) -> Result<View, Failure> {
-        let snapshot = Rc::new(self.board.snapshot(Some(head))?);
-        Ok(View { snapshot, head, degraded })
+        Ok(View { snapshot: self.snapshot(Some(head))?, head, degraded })
+    }
+
+    /// Returns the board at a version, with whatever this command has read of it before; no version is an empty board.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] when the version cannot be read.
+    pub fn snapshot(&self, head: Option<Oid>) -> Result<Snapshot, AccessFault> {
+        let Some(head) = head else { return self.board.snapshot(None) };
+        if let Some((_, snapshot)) = self.seen.borrow().as_ref().filter(|(seen, _)| *seen == head) {
+            return Ok(snapshot.clone());
+        }
+        let snapshot = self.board.snapshot(Some(head))?;
+        *self.seen.borrow_mut() = Some((head, snapshot.clone()));
+        Ok(snapshot)
     }
 
     /// Returns who acts.
@@ -357,7 +379,7 @@ impl Session {
         if self.options.offline && !self.options.dry_run {
             return Err(offline(action.verb()));
         }
-        let known = task.map(|id| view.task(id)).transpose()?.map(|(task, _)| task);
+        let known = task.map(|id| view.placed(id)).transpose()?.map(|placed| placed.task);
         let operation = self.operation(Some(view.head), actor, known.as_ref(), action)?;
         self.publish(&operation)
     }
@@ -430,8 +452,7 @@ impl Session {
 
     /// Lets the checkout of the board branch follow; where it may not, says so in one line.
     fn follow(&self, head: Oid, locks: Option<String>, done: &mut Done) {
-        let locks =
-            locks.unwrap_or_else(|| self.board.snapshot(Some(head)).map(|s| s.locks_path()).unwrap_or_default());
+        let locks = locks.unwrap_or_else(|| self.snapshot(Some(head)).map(|s| s.locks_path()).unwrap_or_default());
         let why = match self.board.follow(head, &locks) {
             Ok(Follow::NotCheckedOut | Follow::Followed) => return,
             Ok(Follow::Left { why }) => why,
@@ -446,7 +467,7 @@ impl Session {
             self.remember_claims(&operation.actor, std::slice::from_ref(&task));
             done.receipt = self.last_receipt(&task.id, |_| true)?;
             if let Some(head) = self.board.head()? {
-                done.documents.extend(document(&self.board.snapshot(Some(head))?, &task.id)?);
+                done.documents.extend(document(&self.snapshot(Some(head))?, &task.id)?);
             }
             done.tasks.push(task);
         }
@@ -517,7 +538,7 @@ impl Session {
             // What this very operation was made on, so that both speak of the same board.
             _ => operation.basis.head.as_deref().and_then(|head| head.parse().ok()).or(self.board.head()?),
         };
-        let snapshot = self.board.snapshot(head)?;
+        let snapshot = self.snapshot(head)?;
         match decide(&snapshot, operation)? {
             Decision::Applied(changes) => {
                 let files = files_of(&snapshot, &changes)?;

@@ -87,7 +87,7 @@ pub fn sync(session: &Session) -> Result<Synced, Failure> {
         }
     }
     head = session.board.head()?.unwrap_or(head);
-    let locks = session.board.snapshot(Some(head))?.locks_path();
+    let locks = session.snapshot(Some(head))?.locks_path();
     if let Follow::Left { why } = session.board.follow(head, &locks)? {
         synced.warnings.push(format!("your checkout was left as it is: {why}"));
     }
