@@ -355,7 +355,7 @@ impl Store {
     /// Returns about how many objects are not in a pack: one of the 256 folders is counted, as git itself does.
     pub fn loose_objects(&self) -> usize {
         let folder = self.path.join("objects").join("17");
-        fs::read_dir(folder).map_or(0, |entries| entries.count()) * 256
+        fs::read_dir(folder).map_or(0, Iterator::count) * 256
     }
 
     /// Removes the scratch refs of processes that died between making and removing them, and returns their names.
