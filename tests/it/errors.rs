@@ -157,6 +157,12 @@ fn refs(room: &Room) -> Option<String> {
     room.remote().exists().then(|| room.refs())
 }
 
+/// Returns a failure without its reason. That of a dead line is in the words of whichever process of git dies last.
+fn without_why(text: &str) -> String {
+    let lines = text.lines().map(|line| if line.starts_with("  caused by: ") { "  caused by: [GIT]" } else { line });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn every_failure_says_what_why_and_what_next_as_text_and_as_json() {
     let mut told = String::new();
@@ -178,11 +184,12 @@ fn every_failure_says_what_why_and_what_next_as_text_and_as_json() {
             } else {
                 assert_eq!(refs(&room), before, "`{line}` moved something");
             }
-            let text = settled(&ran.stderr);
             let error = clone.refused(line, *exit, code);
+            let text = if *code == "undecided" { without_why(&settled(&ran.stderr)) } else { settled(&ran.stderr) };
             for part in ["message", "why", "hint"] {
                 let Some(said) = error[part].as_str() else { continue };
-                assert!(text.contains(&settled(said)), "`{line}`: {part} {said:?} is not in\n{text}");
+                let left_out = part == "why" && *code == "undecided";
+                assert!(left_out || text.contains(&settled(said)), "`{line}`: {part} {said:?} is not in\n{text}");
             }
             let _ = writeln!(told, "$ squad {line}        # exit {exit}, {code}\n{text}\n");
         }

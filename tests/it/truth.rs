@@ -213,6 +213,26 @@ fn check_judges_what_is_staged_and_not_what_lies_around() {
     clone.ok("check --staged");
 }
 
+#[cfg(unix)]
+#[test]
+fn the_hook_that_ships_refuses_a_commit_that_breaks_the_board_and_no_other() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_room, clone, _base) = busy();
+    let shim = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/hooks/pre-commit")).unwrap();
+    clone.write(".git/hooks/pre-commit", shim.replace("exec squad", concat!("exec ", env!("CARGO_BIN_EXE_squad"))));
+    std::fs::set_permissions(clone.dir.join(".git/hooks/pre-commit"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let head = clone.git("rev-parse HEAD");
+    clone.write("src/main.txt", "two\n");
+    clone.write("squad/tasks/json/t-3.json", "{ broken");
+    let said = clone.try_git("commit --quiet --all -m both").expect_err("a broken task is among it");
+    assert!(said.contains("squad/tasks/json/t-3.json"), "{said}");
+    assert_eq!(clone.git("rev-parse HEAD"), head);
+    // A commit of some paths has an index of its own, which git names to the hook.
+    clone.git("commit --quiet -m code -- src/main.txt");
+    assert_ne!(clone.git("rev-parse HEAD"), head);
+    assert!(clone.status().contains("t-3.json"), "what is not committed is left as it was");
+}
+
 #[test]
 fn check_judges_a_folder() {
     let (_room, clone, _base) = busy();
