@@ -142,6 +142,15 @@ impl GitError {
                 Some(format!("if you trust it: git config --global --add safe.directory {}", path.display()))
             }
             Self::NotARepository { .. } => Some("`git init`, or change to a folder inside a repository".to_owned()),
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    Some("a sandbox may keep the repository's git folder read-only: allow writing there".to_owned())
+                }
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                    Some("make room there, then run the command again".to_owned())
+                }
+                _ => None,
+            },
             Self::NotStarted { .. } => Some("install git 2.30 or newer and put it on PATH".to_owned()),
             _ => None,
         }
