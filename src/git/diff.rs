@@ -35,6 +35,14 @@ pub struct ChangedPath {
     pub new: Option<(u32, Oid)>,
 }
 
+/// Objects to bring into another repository.
+pub(super) struct Pack {
+    /// The pack.
+    pub bytes: Vec<u8>,
+    /// What is in it.
+    pub objects: Vec<Oid>,
+}
+
 impl Objects {
     /// Returns the paths that differ between two trees, sorted; nothing stands for the empty tree.
     ///
@@ -51,7 +59,7 @@ impl Objects {
     ///
     /// # Errors
     /// [`GitError::Missing`] where history has a hole.
-    pub(super) fn pack(&self, head: Oid, base: Option<Oid>) -> Result<Vec<u8>, GitError> {
+    pub(super) fn pack(&self, head: Oid, base: Option<Oid>) -> Result<Pack, GitError> {
         let fail = || GitError::library("pack objects");
         let mut builder = self.repo.packbuilder().map_err(fail())?;
         builder.set_threads(1);
@@ -61,12 +69,12 @@ impl Objects {
             let parent = effective_parents(&commit).first().map(|parent| self.read_commit(*parent)).transpose()?;
             self.new_objects(parent.map(|parent| parent.tree), commit.tree, &mut packed)?;
         }
-        for oid in packed {
+        for oid in &packed {
             builder.insert_object(oid.raw(), None).map_err(fail())?;
         }
         let mut pack = git2::Buf::new();
         builder.write_buf(&mut pack).map_err(fail())?;
-        Ok(pack.to_vec())
+        Ok(Pack { bytes: pack.to_vec(), objects: packed.into_iter().collect() })
     }
 
     /// Collects the trees and blobs of `new` that `old` does not have at the same place.

@@ -149,7 +149,15 @@ impl GitError {
             Self::BadName { .. } => "`git check-ref-format --branch NAME` tells which names git takes",
             Self::UnknownRemote { .. } => "`git remote` lists the remotes; `git config squad.remote NAME` chooses one",
             Self::TooLarge { .. } => "make the file smaller; `squad check` names every file that is too large",
-            Self::Io { .. } => "see that you own it and may write there, and that the disk has room",
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    "a sandbox may keep the repository's git folder read-only: allow writing there"
+                }
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                    "make room there, then run the command again"
+                }
+                _ => "see that you own it and may write there, and that the disk has room",
+            },
             Self::Command { .. }
             | Self::Library { .. }
             | Self::Missing { .. }

@@ -2,9 +2,12 @@
 //!
 //! Owns the conditions and the few commands. Anything in doubt leaves the checkout as it is, and says why.
 
+use std::path::Path;
+
 use super::place::{Settings, branch_tip, branch_under_repair, ref_value};
 use super::remote::{Expected, Remote};
 use super::store::Store;
+use super::users::Users;
 use super::{GitError, Oid};
 
 /// A set of paths from the root of a tree: each is a file, or a folder with all below it.
@@ -85,21 +88,43 @@ pub fn follow(
         // Where nothing is known of the remote yet, only a checkout that follows from nothing may begin it.
         .filter(|(_, old)| old.is_some() || (local.is_none() && why.is_none()));
     let follows = why.is_none();
-    if follows || tracking.is_some() {
-        let known = local.filter(|_| follows).or(tracking.as_ref().and_then(|(_, old)| *old));
-        let copied = users.unpack(&no_hooks, store.pack(head, known)?)?;
-        if !copied.success() {
-            return Ok(Follow::Left { why: format!("git could not store the new commits: {}", copied.reason()) });
+    let known = local.filter(|_| follows).or(tracking.as_ref().and_then(|(_, old)| *old));
+    let pack = if follows || tracking.is_some() { Some(store.pack(head, known)?) } else { None };
+    let stored = match &pack {
+        None => None,
+        Some(pack) => {
+            let (copied, stored) = users.unpack(&no_hooks, pack)?;
+            if !copied.success() {
+                return Ok(Follow::Left { why: format!("git could not store the new commits: {}", copied.reason()) });
+            }
+            Some((pack, stored))
         }
-    }
+    };
     if let Some((name, old)) = tracking {
         // Somebody else's fetch may have been faster, which is as good.
         let _ = users.move_ref(&no_hooks, &name, head, old.map_or(Expected::Absent, Expected::Exactly))?;
     }
-    if let Some(why) = why {
-        return Ok(Follow::Left { why });
+    let result = match why {
+        Some(why) => Follow::Left { why },
+        None => moved(users, &homes[0], store, branch, local, head)?,
+    };
+    if let Some((pack, stored)) = stored {
+        users.secure(&no_hooks, pack, stored)?;
     }
-    let merged = users.fast_forward(&homes[0], &no_hooks, head)?;
+    Ok(result)
+}
+
+/// Lets a worktree follow, or leaves it as it was.
+fn moved(
+    users: &Users,
+    home: &Path,
+    store: &Store,
+    branch: &str,
+    local: Option<Oid>,
+    head: Oid,
+) -> Result<Follow, GitError> {
+    let no_hooks = store.no_hooks();
+    let merged = users.fast_forward(home, &no_hooks, head)?;
     if merged.success() {
         return Ok(Follow::Followed);
     }
@@ -108,7 +133,7 @@ pub fn follow(
     {
         // git writes files and index first, and the branch last. What it wrote would look like the user's own staged
         // work, for ever in the way of the next head, and go into their next commit.
-        let _ = users.go_back(&homes[0], &no_hooks, head, local)?;
+        let _ = users.go_back(home, &no_hooks, head, local)?;
     }
     Ok(Follow::Left { why: format!("git did not let it: {}", merged.reason()) })
 }

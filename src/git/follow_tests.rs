@@ -128,6 +128,47 @@ fn a_merge_that_fails_at_its_last_step_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_garbage_collection_beside_it_takes_nothing_away() {
+    // `gc.pid` is git's own note of a collection at work; what nothing refers to when that began is taken away when it
+    // ends, here in the very moment in which the ref is moved.
+    for noted in [true, false] {
+        let kit = Kit::new();
+        let dir = cloned(&kit, &[]);
+        // A commit of the user's: only the remote-tracking ref can follow.
+        kit.run(&dir, &["commit", "--allow-empty", "-m", "mine"]);
+        let head = landed(&kit, &dir, TASK, "claimed\n");
+        let note = dir.join(".git/gc.pid");
+        if noted {
+            fs::write(&note, "1 elsewhere").unwrap();
+        }
+        kit.script(
+            &kit.path("pruning-git"),
+            "case \" $* \" in *\" update-ref \"*) rm -f .git/gc.pid gc.pid; git prune --expire=now ;; esac\nexec git \"$@\"",
+        );
+        // Between storing and moving, and what refers to nothing goes; then git moves the ref unasked.
+        kit.script(
+            &kit.path("late-git"),
+            "git \"$@\"; code=$?; case \" $* \" in *\" update-ref \"*) cd ..; \
+             for o in $(git rev-list --objects HEAD..origin/main | cut -c1-40); do \
+             rm -f .git/objects/${o%??????????????????????????????????????}/${o#??}; done ;; esac; exit $code",
+        );
+        let program = if noted { "pruning-git" } else { "late-git" };
+        let git = super::super::Git::with_program(kit.path(program))
+            .env("GIT_CONFIG_GLOBAL", kit.path("global"))
+            .env("GIT_CONFIG_NOSYSTEM", "1");
+        let settings = kit.settings(&dir);
+        let remote = Remote::named("origin", &kit.place(&dir), &settings, &git).unwrap();
+        let result = follow(&remote, &settings, &kit.store(&dir), "main", head, &board()).unwrap();
+        assert!(matches!(result, Follow::Left { .. }), "{result:?}");
+        assert_eq!(kit.rev(&dir, "origin/main"), head, "noted: {noted}");
+        kit.run(&dir, &["fsck", "--connectivity-only"]);
+        assert_eq!(kit.run(&dir, &["show", &format!("origin/main:{TASK}")]), "claimed", "noted: {noted}");
+        let kept = fs::read_dir(dir.join(".git/objects/pack")).unwrap().flatten();
+        assert_eq!(kept.filter(|entry| entry.path().extension().is_some_and(|e| e == "keep")).count(), 0);
+    }
+}
+
+#[test]
 fn a_branch_with_commits_of_its_own_or_under_rebase_is_left() {
     is_left(
         "unpushed",

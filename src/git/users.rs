@@ -2,10 +2,12 @@
 //! than asked: hooks, filters, file-system monitors, maintenance.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use super::diff::Pack;
 use super::place::{Place, Settings};
 use super::subprocess::{Finished, Git, Invocation};
 use super::{Expected, GitError, Oid};
@@ -13,6 +15,18 @@ use super::{Expected, GitError, Oid};
 /// Pauses while another process holds the user's index: together about one and a half seconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_millis(800);
+
+/// How long git believes that the process of its note `gc.pid` is at work. Source: git-gc(1), builtin/gc.c.
+const GC_NOTE_LIFE: Duration = Duration::from_secs(12 * 3600);
+
+/// How objects were stored.
+#[must_use]
+pub(super) enum Stored {
+    /// One by one.
+    Loose,
+    /// As a pack, with the file that keeps it.
+    Kept(Option<PathBuf>),
+}
 
 /// How to run git in the user's repository.
 #[derive(Debug, Clone)]
@@ -75,9 +89,55 @@ impl Users {
             .run()
     }
 
-    /// Stores the objects of a pack. A fifth of the price of a fetch, for who knows that nothing else is missing.
-    pub fn unpack(&self, no_hooks: &Path, pack: Vec<u8>) -> Result<Finished, GitError> {
-        self.command("unpack-objects", no_hooks).verb().arg("-q").input(pack).run()
+    /// Stores the objects of a pack, which nothing refers to yet; [`Users::secure`] follows once something does. A fifth
+    /// of the price of a fetch, for who knows that nothing else is missing.
+    ///
+    /// `gc --prune=now` takes away what nothing refers to, also what came while it ran. While one is at work they are
+    /// stored as a pack that it must keep; otherwise one by one, since a pack for each command would pile up.
+    pub fn unpack(&self, no_hooks: &Path, pack: &Pack) -> Result<(Finished, Stored), GitError> {
+        if !self.gc_at_work() {
+            let unpacked = self.command("unpack-objects", no_hooks).verb().arg("-q").input(pack.bytes.clone()).run()?;
+            return Ok((unpacked, Stored::Loose));
+        }
+        let kept = self.index_pack(no_hooks, pack, &["--keep=squad"])?;
+        let name = String::from_utf8_lossy(&kept.stdout);
+        let name = name.trim().rsplit('\t').next().filter(|name| name.bytes().all(|b| b.is_ascii_hexdigit()));
+        let keep = name.map(|name| self.place.common_dir.join(format!("objects/pack/pack-{name}.keep")));
+        Ok((kept, Stored::Kept(keep)))
+    }
+
+    /// Makes sure that what was stored is still there, now that something refers to it: from here on no collection
+    /// that begins will touch it, but one that began before may have, or still will.
+    pub fn secure(&self, no_hooks: &Path, pack: &Pack, stored: Stored) -> Result<(), GitError> {
+        match stored {
+            Stored::Kept(keep) => {
+                // What stays behind is a pack that is never repacked, and lost to nobody.
+                let _ = keep.map(fs::remove_file);
+            }
+            Stored::Loose if self.gc_at_work() || !pack.objects.iter().all(|oid| self.is_loose(*oid)) => {
+                // A collection deletes single objects, and the packs that were there when it began.
+                // Where it fails, `git fetch` brings the same.
+                let _ = self.index_pack(no_hooks, pack, &[])?;
+            }
+            Stored::Loose => {}
+        }
+        Ok(())
+    }
+
+    fn index_pack(&self, no_hooks: &Path, pack: &Pack, options: &[&str]) -> Result<Finished, GitError> {
+        let command = self.command("index-pack", no_hooks).verb().arg("--stdin").args(options);
+        command.input(pack.bytes.clone()).run()
+    }
+
+    /// Tells whether a `git gc` runs here; like git, believes no note of one that is older than half a day.
+    fn gc_at_work(&self) -> bool {
+        let note = fs::metadata(self.place.common_dir.join("gc.pid")).and_then(|note| note.modified());
+        note.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < GC_NOTE_LIFE))
+    }
+
+    fn is_loose(&self, oid: Oid) -> bool {
+        let name = oid.to_string();
+        self.place.common_dir.join("objects").join(&name[..2]).join(&name[2..]).exists()
     }
 
     /// Moves a ref from the expected value.

@@ -33,11 +33,15 @@ pub enum Subject {
     Path(PathBuf),
 }
 
-/// Checks the files of a board.
+/// Checks the files of a board; `stale` is told why what was checked may be out of date.
 ///
 /// # Errors
 /// [`Failure`] when they cannot be read at all; what is wrong with them is in the report.
-pub fn check_files(session: impl FnOnce() -> Result<Session, Failure>, subject: &Subject) -> Result<Report, Failure> {
+pub fn check_files(
+    session: impl FnOnce() -> Result<Session, Failure>,
+    subject: &Subject,
+    stale: &mut Option<String>,
+) -> Result<Report, Failure> {
     let snapshot = match subject {
         Subject::Path(path) if path.is_file() => return one_file(path),
         Subject::Path(path) if !path.exists() => {
@@ -51,6 +55,7 @@ pub fn check_files(session: impl FnOnce() -> Result<Session, Failure>, subject: 
             let session = session()?;
             // A verdict on the board is one on the board as it is now.
             let view = session.view(Freshness::Now)?;
+            stale.clone_from(&view.degraded);
             let evidence = stale_evidence(&session, &view.snapshot)?;
             let mut report = check_snapshot(&view.snapshot)?;
             name_culprits(&session, view.head, &mut report)?;

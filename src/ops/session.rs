@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::pending::Pending;
-use super::publish::{Outcome, Trouble, publish};
+use super::publish::{Outcome, publish};
 use super::publisher::{PUBLISH_LIMIT, Publisher};
 use crate::board::layout::task_path;
 use crate::board::receipt::{self, Receipt};
@@ -85,6 +85,8 @@ pub struct View {
     pub head: Oid,
     /// Why it may be out of date, where the remote should have been asked and did not answer.
     pub degraded: Option<String>,
+    /// The same, for whoever cannot go on without.
+    fault: Option<Failure>,
 }
 
 impl View {
@@ -193,20 +195,23 @@ impl Session {
                 Some(head) => head,
                 None => self.board.recall()?,
             };
-            return self.view_at(head, None);
+            return self.view_at(head);
         }
         if let Some(head) = known
             && freshness == Freshness::Due
             && self.is_fresh(head)
         {
-            return self.view_at(head, None);
+            return self.view_at(head);
         }
         match (self.board.fetch(NETWORK_LIMIT), known) {
             (Ok(head), _) => {
                 self.fetched.set(Some(head));
-                self.view_at(head, None)
+                self.view_at(head)
             }
-            (Err(AccessFault::Fetch(fault)), Some(head)) => self.view_at(head, Some(fault.to_string())),
+            (Err(AccessFault::Fetch(fault)), Some(head)) => {
+                let degraded = Some(fault.to_string());
+                Ok(View { degraded, fault: Some(AccessFault::Fetch(fault).into()), ..self.view_at(head)? })
+            }
             (Err(fault), _) => Err(fault.into()),
         }
     }
@@ -217,8 +222,8 @@ impl Session {
         self.board.fetched_ago().is_some_and(|ago| ago < limit)
     }
 
-    fn view_at(&self, head: Oid, degraded: Option<String>) -> Result<View, Failure> {
-        Ok(View { snapshot: self.snapshot(Some(head))?, head, degraded })
+    fn view_at(&self, head: Oid) -> Result<View, Failure> {
+        Ok(View { snapshot: self.snapshot(Some(head))?, head, degraded: None, fault: None })
     }
 
     /// Returns the board at a version, with whatever this command has read of it before; no version is an empty board.
@@ -359,8 +364,8 @@ impl Session {
         if self.options.queue && !self.options.dry_run && (self.options.offline || view.degraded.is_some()) {
             return self.enqueue(&view, actor, task, action);
         }
-        if let Some(reason) = view.degraded.clone().filter(|_| !self.options.dry_run) {
-            return Err(Trouble::Unreachable(reason).into());
+        if let Some(fault) = view.fault.clone().filter(|_| !self.options.dry_run) {
+            return Err(fault);
         }
         self.act_as(&view, actor, task, action)
     }

@@ -160,3 +160,27 @@ fn a_board_that_was_rewound_stops_everything_until_a_person_decides() {
     assert!(!ran.stdout.contains("--force") && !ran.stdout.contains("reset --hard"), "no destructive advice: {ran}");
     assert_eq!(room.refs(), before);
 }
+
+#[test]
+fn check_says_when_the_board_that_it_looked_at_may_be_out_of_date() {
+    let (room, clone) = one_task();
+    clone.ok("sync");
+    assert_eq!(clone.squad("check").ok().stderr, "");
+    std::fs::rename(room.remote(), room.path().join("gone.git")).unwrap();
+    let ran = clone.squad("check").ok();
+    assert!(ran.stderr.contains("out of date"), "{ran}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_not_told_as_a_remote_out_of_reach() {
+    let (room, clone) = one_task();
+    clone.ok("sync");
+    room.put(&[("src/main.txt", Some("two\n"))]);
+    let before = room.refs();
+    let error = clone.without_room("claim t-1 --agent scout").fails(1, "internal");
+    let (message, why) = (error["message"].as_str().unwrap(), error["why"].as_str().unwrap_or_default());
+    assert!(message.contains("squad/board.git") && why.contains("too large"), "{error}");
+    assert_eq!((room.refs(), clone.status()), (before, String::new()));
+    clone.ok("claim t-1 --agent scout");
+}

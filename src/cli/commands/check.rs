@@ -22,7 +22,11 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &CheckArgs) -> Result<u8, 
         (None, false, Some(revision)) => Subject::At(revision.clone()),
         (None, false, None) => Subject::Board,
     };
-    let report = check_files(|| cx.session(), &subject)?;
+    let mut stale = None;
+    let report = check_files(|| cx.session(), &subject, &mut stale)?;
+    if let Some(why) = stale {
+        cx.ui.warn(&format!("this may be out of date: {why}"));
+    }
     let errors = report.violations.iter().filter(|v| v.is_error()).count();
     if errors > 0 {
         if !cx.ui.is_json() {

@@ -340,6 +340,19 @@ impl Checkout {
         Run::new(format!("squad {}", shown.join(" ")), &output, &[real, self.root.clone()])
     }
 
+    /// Runs squad here with `--json`, and with every write to a file failing as it does on a full disk.
+    #[cfg(unix)]
+    pub fn without_room(&self, line: &str) -> Run {
+        let mut command = Command::new("sh");
+        clean_env(&mut command, &self.root);
+        // A limit of nothing on the size of files; ignored, its signal turns into the error of the write.
+        let script = "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\" --json";
+        command.current_dir(&self.dir).args(["-c", script, env!("CARGO_BIN_EXE_squad")]).args(words(line));
+        let output = command.stdin(Stdio::null()).output().expect("a shell starts");
+        let real = self.root.canonicalize().unwrap_or_else(|_| self.root.clone());
+        Run::new(format!("squad {line} (no room)"), &output, &[real, self.root.clone()])
+    }
+
     /// Runs squad here with `--json`, and returns the answer of its success.
     #[track_caller]
     pub fn ok(&self, line: &str) -> Value {
