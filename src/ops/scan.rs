@@ -15,6 +15,7 @@ use crate::board::Oid;
 use crate::board::store::write_whole;
 use crate::model::config::Agent;
 use crate::model::id::{AgentName, Millis, TaskId};
+use crate::model::operation::Verb;
 use crate::model::query::{self, Mention, Obligation, ScanQuery, Standing, Why};
 use crate::model::requirement::is_done;
 use crate::model::task::Task;
@@ -54,6 +55,8 @@ pub struct Scanned {
     pub unattended: Vec<Standing>,
     /// Own tasks that are due soon.
     pub obligations: Vec<Obligation>,
+    /// What happened last on the board, newest first; a few lines of `activity`.
+    pub activity: Vec<Happened>,
     /// Files that cannot be read as tasks.
     pub invalid: Vec<Invalid>,
     /// The version of the board.
@@ -90,6 +93,23 @@ pub struct Row {
     /// Whether it has changed since the agent's last scan.
     pub new: bool,
 }
+
+/// One thing that happened, in as few words as possible: an agent pays for every one.
+#[derive(Debug, Clone, Serialize)]
+pub struct Happened {
+    /// When.
+    pub at: Millis,
+    /// What.
+    pub verb: Verb,
+    /// To which task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// By whom.
+    pub actor: AgentName,
+}
+
+/// How many of them a scan tells.
+const ACTIVITY: usize = 10;
 
 /// A file that cannot be read as a task.
 #[derive(Debug, Clone, Serialize)]
@@ -152,6 +172,7 @@ pub fn scan(session: &Session, asked: Asked) -> Result<Scanned, Failure> {
         blocked_over_24h: found.blocked_over_24h,
         unattended: found.unattended,
         obligations: found.obligations,
+        activity: activity(session, view.head)?,
         invalid: invalid.collect(),
         head: view.head.to_string(),
         degraded: view.degraded.is_some(),
@@ -161,6 +182,16 @@ pub fn scan(session: &Session, asked: Asked) -> Result<Scanned, Failure> {
         last.save(now, view.head);
     }
     Ok(scanned)
+}
+
+fn activity(session: &Session, head: Oid) -> Result<Vec<Happened>, Failure> {
+    let mut found = Vec::new();
+    // Only what is here: a look around fetches no history.
+    session.board.receipts(head, None, |receipt| {
+        found.push(Happened { at: receipt.at, verb: receipt.verb, task: receipt.task, actor: receipt.actor });
+        found.len() < ACTIVITY
+    })?;
+    Ok(found)
 }
 
 /// When an agent last looked: `memory/heartbeat-state.json` in its worktree, with whatever else stands there.

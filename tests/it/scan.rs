@@ -254,6 +254,7 @@ fn a_scan_makes_no_commit_and_two_of_them_say_the_same() {
         "blockedOver24h",
         "unattended",
         "obligations",
+        "activity",
         "invalid",
         "head",
         "degraded",

@@ -279,6 +279,18 @@ fn schema_prints_each_schema_and_the_board_holds_to_it() {
 }
 
 #[test]
+fn a_scan_tells_in_few_words_what_happened_last() {
+    let (_room, clone, _base) = busy();
+    let scan = clone.ok("scan --agent scout --fresh");
+    let receipts = clone.ok("activity --limit 10")["receipts"].clone();
+    let told = scan["activity"].as_array().expect("a list");
+    assert_eq!(told.len(), receipts.as_array().map_or(0, Vec::len));
+    for (short, whole) in told.iter().zip(receipts.as_array().expect("a list")) {
+        assert_eq!((&short["verb"], &short["task"], &short["at"]), (&whole["verb"], &whole["task"], &whole["at"]));
+    }
+}
+
+#[test]
 fn quiet_leaves_nothing_but_the_answer() {
     let (_room, clone, _base) = busy();
     let ran = clone.json("scan --agent scout --quiet").0;
