@@ -281,8 +281,9 @@ fn schema_prints_each_schema_and_the_board_holds_to_it() {
 #[test]
 fn a_scan_tells_in_few_words_what_happened_last() {
     let (_room, clone, _base) = busy();
-    let scan = clone.ok("scan --agent scout --fresh");
+    // It tells what of the history is here; `activity` brings it.
     let receipts = clone.ok("activity --limit 10")["receipts"].clone();
+    let scan = clone.ok("scan --agent scout --fresh");
     let told = scan["activity"].as_array().expect("a list");
     assert_eq!(told.len(), receipts.as_array().map_or(0, Vec::len));
     for (short, whole) in told.iter().zip(receipts.as_array().expect("a list")) {
