@@ -140,6 +140,13 @@ fn a_garbage_collection_beside_it_takes_nothing_away() {
         let note = dir.join(".git/gc.pid");
         if noted {
             fs::write(&note, "1 elsewhere").unwrap();
+            // One of a squad that was killed, and one of somebody else.
+            for (name, text) in [("pack-1.keep", "squad\n"), ("pack-2.keep", "mine\n")] {
+                let path = dir.join(".git/objects/pack").join(name);
+                fs::write(&path, text).unwrap();
+                let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+                fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+            }
         }
         kit.script(
             &kit.path("pruning-git"),
@@ -163,8 +170,9 @@ fn a_garbage_collection_beside_it_takes_nothing_away() {
         assert_eq!(kit.rev(&dir, "origin/main"), head, "noted: {noted}");
         kit.run(&dir, &["fsck", "--connectivity-only"]);
         assert_eq!(kit.run(&dir, &["show", &format!("origin/main:{TASK}")]), "claimed", "noted: {noted}");
-        let kept = fs::read_dir(dir.join(".git/objects/pack")).unwrap().flatten();
-        assert_eq!(kept.filter(|entry| entry.path().extension().is_some_and(|e| e == "keep")).count(), 0);
+        let packs = fs::read_dir(dir.join(".git/objects/pack")).unwrap().flatten().map(|entry| entry.path());
+        let kept: Vec<_> = packs.filter(|path| path.extension().is_some_and(|e| e == "keep")).collect();
+        assert_eq!(kept, if noted { vec![dir.join(".git/objects/pack/pack-2.keep")] } else { vec![] });
     }
 }
 

@@ -19,6 +19,12 @@ const LAST_PAUSE: Duration = Duration::from_millis(800);
 /// How long git believes that the process of its note `gc.pid` is at work. Source: git-gc(1), builtin/gc.c.
 const GC_NOTE_LIFE: Duration = Duration::from_secs(12 * 3600);
 
+/// What stands in a file that keeps a pack of ours.
+const KEEP: &str = "squad";
+
+/// How long a pack may have to be kept at most: bringing one in takes a fraction of a second.
+const KEEP_LIFE: Duration = Duration::from_secs(600);
+
 /// How objects were stored.
 #[must_use]
 pub(super) enum Stored {
@@ -99,7 +105,7 @@ impl Users {
             let unpacked = self.command("unpack-objects", no_hooks).verb().arg("-q").input(pack.bytes.clone()).run()?;
             return Ok((unpacked, Stored::Loose));
         }
-        let kept = self.index_pack(no_hooks, pack, &["--keep=squad"])?;
+        let kept = self.index_pack(no_hooks, pack, &[&format!("--keep={KEEP}")])?;
         let name = String::from_utf8_lossy(&kept.stdout);
         let name = name.trim().rsplit('\t').next().filter(|name| name.bytes().all(|b| b.is_ascii_hexdigit()));
         let keep = name.map(|name| self.place.common_dir.join(format!("objects/pack/pack-{name}.keep")));
@@ -111,8 +117,8 @@ impl Users {
     pub fn secure(&self, no_hooks: &Path, pack: &Pack, stored: Stored) -> Result<(), GitError> {
         match stored {
             Stored::Kept(keep) => {
-                // What stays behind is a pack that is never repacked, and lost to nobody.
                 let _ = keep.map(fs::remove_file);
+                self.sweep_keeps();
             }
             Stored::Loose if self.gc_at_work() || !pack.objects.iter().all(|oid| self.is_loose(*oid)) => {
                 // A collection deletes single objects, and the packs that were there when it began.
@@ -122,6 +128,20 @@ impl Users {
             Stored::Loose => {}
         }
         Ok(())
+    }
+
+    /// Removes the files that kept a pack for a squad that was killed, or whose git failed halfway.
+    fn sweep_keeps(&self) {
+        let Ok(entries) = fs::read_dir(self.place.common_dir.join("objects/pack")) else { return };
+        for path in
+            entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "keep"))
+        {
+            let modified = fs::metadata(&path).and_then(|file| file.modified());
+            let old = modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > KEEP_LIFE));
+            if old && fs::read(&path).is_ok_and(|text| text.trim_ascii() == KEEP.as_bytes()) {
+                let _ = fs::remove_file(path);
+            }
+        }
     }
 
     fn index_pack(&self, no_hooks: &Path, pack: &Pack, options: &[&str]) -> Result<Finished, GitError> {
