@@ -284,6 +284,8 @@ impl BoardStore {
         let _ = write_whole(&note, b"");
         let _ = self.store.sweep_locks(STALE_LOCK);
         let _ = self.store.sweep_scratch_refs();
+        sweep_temporary(&self.state_dir());
+        sweep_temporary(&self.state_dir().join("queue"));
         if self.store.loose_objects() > LOOSE_MAX {
             let _ = self.store.maintain(&self.git);
         }
@@ -452,7 +454,10 @@ impl BoardStore {
             }
             let (Some(limit), Some(branch), true) = (limit, self.branch(), cut_off) else { return Ok(()) };
             let before = seen.len();
-            self.remote.deepen(&self.store, &branch, Some(DEEPEN_BY), limit)?;
+            // History that cannot be fetched now is history that is not here: what is here has been told.
+            if self.remote.deepen(&self.store, &branch, Some(DEEPEN_BY), limit).is_err() {
+                return Ok(());
+            }
             let mut now = 0;
             for commit in self.store.recent(head)? {
                 commit?;
@@ -564,6 +569,17 @@ fn choose_remote(settings: &Settings, wanted: Option<&str>) -> Result<Option<Str
 /// Tells whether a branch may have that name.
 pub fn is_branch_name(name: &str) -> bool {
     crate::git::is_branch_name(name)
+}
+
+/// Removes what a process was writing when it died. The names are those of `tempfile`.
+fn sweep_temporary(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let old = entry.metadata().and_then(|m| m.modified()).ok().and_then(|at| at.elapsed().ok());
+        let is_temporary = entry.file_name().to_string_lossy().starts_with(".tmp");
+        if is_temporary && old.is_some_and(|old| old > STALE_LOCK) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Writes a file so that a reader finds the old content or the new one, and never a part.

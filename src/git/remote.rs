@@ -537,7 +537,7 @@ impl Remote {
                 return Ok(PushOutcome::Blocked { worktree: first.clone(), reason });
             }
         };
-        self.landing_outcome(update, homes.first().map(PathBuf::as_path), &finished)
+        self.landing_outcome(update, homes.first().map(PathBuf::as_path), &no_hooks, &finished)
     }
 
     /// Tells what a landing did by what the ref is afterwards: it is ours to read.
@@ -545,6 +545,7 @@ impl Remote {
         &self,
         update: &Update,
         home: Option<&Path>,
+        no_hooks: &Path,
         finished: &Finished,
     ) -> Result<PushOutcome, GitError> {
         let found = ref_value(&self.users.place, &self.users.git, &update.name)?;
@@ -557,6 +558,10 @@ impl Remote {
                 PushOutcome::Rejected { by: RejectedBy::Lease, reason: moved(found, update.expected) }
             }
             (End::Exited(_), Some(home)) => {
+                if let Expected::Exactly(old) = update.expected {
+                    // As when a checkout follows: git may have written files and index, and then not the branch.
+                    let _ = self.users.go_back(home, no_hooks, update.new, old)?;
+                }
                 PushOutcome::Blocked { worktree: home.to_owned(), reason: finished.reason() }
             }
             (End::Exited(_), None) => PushOutcome::Rejected { by: RejectedBy::Remote, reason: finished.reason() },

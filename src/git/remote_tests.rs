@@ -652,3 +652,22 @@ fn no_hook_filter_monitor_or_alias_of_the_user_runs_on_reading_pushing_or_landin
     }
     assert!(bare.exists());
 }
+
+#[test]
+fn a_landing_that_fails_at_its_last_step_leaves_nothing_behind() {
+    let kit = Kit::new();
+    let dir = kit.repo("alone");
+    kit.run(&dir, &["commit", "--allow-empty", "-m", "first"]);
+    let status = kit.run(&dir, &["status", "--porcelain"]);
+    let (store, remote) = (kit.store(&dir), kit.own(&dir));
+    let Fetched::Head { head, .. } = remote.fetch(&store, "main", LIMIT).unwrap() else { panic!("main is there") };
+    let new = child(&store, Some(head), "squad/t", "x\n");
+    let lock = dir.join(".git/HEAD.lock");
+    fs::write(&lock, "").unwrap();
+    let outcome = remote.push(&store, "main", new, Expected::Exactly(head), LIMIT).unwrap();
+    assert!(matches!(outcome, PushOutcome::Blocked { .. }), "{outcome:?}");
+    assert_eq!(kit.run(&dir, &["status", "--porcelain"]), status);
+    fs::remove_file(&lock).unwrap();
+    let outcome = remote.push(&store, "main", new, Expected::Exactly(head), LIMIT).unwrap();
+    assert_eq!(outcome, PushOutcome::Landed);
+}

@@ -14,6 +14,9 @@ use super::time::rfc3339;
 use super::transition::{Need, Permit};
 use super::vocabulary::{BlockKind, Gate, LockPolicy, PlanPolicy, ReviewPolicy, Role, Status};
 
+/// Longest text of one step, in bytes: a task's file has room for many of them.
+const TEXT_MAX: usize = 64 * 1024;
+
 /// Everything that a requirement may look at.
 pub struct Context<'a> {
     /// The board.
@@ -139,6 +142,13 @@ fn text(verb: Verb, action: &Action) -> Result<(), Refusal> {
         Action::Recover { seen, .. } => (seen.as_str(), "seen", "say what was observed"),
         _ => return Ok(()),
     };
+    if given.len() > TEXT_MAX {
+        return Err(Refusal::Invalid {
+            message: format!("{field} is longer than {} KiB", TEXT_MAX / 1024),
+            pointer: format!("/args/{field}"),
+            hint: "put the text into a file of the repository, and name its path here".to_owned(),
+        });
+    }
     if blank(given) { missing(verb, field, "it is blank", hint) } else { Ok(()) }
 }
 

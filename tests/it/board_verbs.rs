@@ -182,6 +182,17 @@ fn assign_gives_a_task_to_a_member() {
 }
 
 #[test]
+fn one_comment_cannot_fill_the_task() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({"assigned": "scout"}))]);
+    let clone = room.clone_as("scout");
+    let before = room.head();
+    let long = "x".repeat(100 * 1024);
+    let ran = clone.squad_with(&["comment", "t-1", "-", "--agent", "scout", "--json"], long.as_bytes(), &[]).exits(4);
+    assert!(ran.stdout.contains("64 KiB"), "{ran}");
+    assert_eq!(room.head(), before);
+}
+
+#[test]
 fn comments_are_kept_in_order_and_may_come_from_standard_input() {
     let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
     let clone = room.clone_as("olga");
