@@ -511,6 +511,12 @@ fn said(program: &str, arg: &str) -> String {
     output.map_or_else(|_| "unknown".to_owned(), |o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
 }
 
+/// Returns how busy the machine was in the last five minutes: ratios hold on a busy one, rates suffer. Linux only.
+fn load_average() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').nth(1).unwrap_or("unknown").to_owned()
+}
+
 const BEGIN: &str = "<!-- figures: begin -->\n";
 const END: &str = "<!-- figures: end -->\n";
 
@@ -529,7 +535,7 @@ fn main() {
     measure_one_clone(&plan, &mut report, 16, 10);
     measure_contention(&plan, &mut report, 8, 25);
     let text = format!(
-        "Measured on {} with {} cores, {} {}, {}, squad {}. Each time is the median of {} runs, and so is that of its \
+        "Measured on {} with {} cores, {} {}, {}, squad {}; load average at the end {}. Each time is the median of {} runs, and so is that of its \
          floor; the two were measured in turns.\n\n\
          | what | floor | floor, ms | squad, ms | ratio | target | |\n|---|---|---:|---:|---:|---:|---|\n{}\n\
          | what | measured | target | |\n|---|---:|---:|---|\n{}",
@@ -539,6 +545,7 @@ fn main() {
         std::env::consts::ARCH,
         said("git", "--version"),
         env!("CARGO_PKG_VERSION"),
+        load_average(),
         plan.rounds,
         report.timed,
         report.counted,

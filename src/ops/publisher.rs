@@ -141,7 +141,10 @@ impl Shared for Publisher<'_> {
         }
         // Only a head that this very command has fetched: with one of an earlier command, a remote that has gone since
         // would make the first push unknown instead of not having happened.
-        self.session.fetched.take().map(Some)
+        let fetched = self.session.fetched.take()?;
+        // While this process waited for its turn, others of this clone have landed: what they have recorded since was
+        // confirmed to them. Building on the older head would be a push for nothing.
+        Some(self.session.board.head().ok().flatten().or(Some(fetched)))
     }
 
     fn fetch(&mut self) -> Result<Option<Oid>, Trouble> {
