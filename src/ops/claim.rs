@@ -1,7 +1,8 @@
 //! `claim --next`: look for the best task and take it; where somebody is faster, look again.
 
+use super::act::Done;
 use super::failure::Failure;
-use super::session::{Done, Freshness, Session};
+use super::session::{Freshness, Session};
 use crate::model::code::ErrorCode;
 use crate::model::id::OpId;
 use crate::model::operation::{Action, Basis, Operation};

@@ -5,8 +5,9 @@
 use std::fs;
 use std::io::Write;
 
+use super::act::Done;
 use super::failure::Failure;
-use super::session::{Done, NETWORK_LIMIT, Session};
+use super::session::{NETWORK_LIMIT, Session};
 use crate::board::store::{AccessFault, SEPARATE_BRANCH, is_branch_name};
 use crate::model::code::ErrorCode;
 use crate::model::config::{Agent, ApprovalGate};

@@ -2,6 +2,7 @@
 //!
 //! Joins the board, the clock and the publish loop. Never prints, exits or reads arguments: surfaces do.
 
+pub mod act;
 pub mod block;
 pub mod check;
 pub mod claim;

@@ -42,7 +42,7 @@ fn list(
     cx: &mut Context<'_>,
     name: &'static str,
     session: &Session,
-    done: Option<&crate::ops::session::Done>,
+    done: Option<&crate::ops::act::Done>,
 ) -> Result<u8, Failure> {
     let view = session.view(Freshness::Due)?;
     super::warn_degraded(cx, &view);

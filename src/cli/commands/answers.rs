@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::cli::run::Context;
 use crate::cli::ui::{Answer, DIM, GOOD, Line, STRONG, Ui, WARN};
 use crate::model::task::Task;
-use crate::ops::session::{Done, Preview};
+use crate::ops::act::{Done, Preview};
 
 /// Tells what a writing verb did: one line as text, the task with its receipt as JSON.
 pub(super) fn done(cx: &mut Context<'_>, command: &'static str, done: &Done, more: Vec<(&str, Value)>) -> u8 {

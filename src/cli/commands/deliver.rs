@@ -9,9 +9,10 @@ use crate::cli::args::{DeliverArgs, HandInArgs, VerifyArgs};
 use crate::cli::run::Context;
 use crate::cli::ui::escape_block;
 use crate::model::operation::{Action, HandIn};
+use crate::ops::act::Done;
 use crate::ops::evidence::{Wanted, gather};
 use crate::ops::failure::Failure;
-use crate::ops::session::{Done, Session};
+use crate::ops::session::Session;
 
 /// What the work is handed in for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
