@@ -8,7 +8,7 @@ use crate::ops::failure::Failure;
 /// Longest part of a failure in text, in characters. A reader pays for each of them; the JSON has everything.
 const LONGEST_PART: usize = 500;
 
-/// Returns the lines for stderr: what failed, why, what to do next, each no longer than [`LONGEST_PART`].
+/// Returns the lines for stderr: what failed, why, what to do next, each no longer than `LONGEST_PART`.
 pub fn text(failure: &Failure) -> Vec<Line> {
     let mut lines = vec![Line::new().styled(BAD, "error:").text(" ").text(&brief(&failure.message))];
     lines.extend(failure.why.as_ref().map(|why| Line::new().text("  caused by: ").text(&brief(why))));
