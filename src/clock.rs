@@ -23,13 +23,3 @@ impl Clock for SystemClock {
         Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 }
-
-/// A clock that stands still.
-#[derive(Debug, Clone, Copy)]
-pub struct FixedClock(pub Millis);
-
-impl Clock for FixedClock {
-    fn now(&self) -> Millis {
-        self.0
-    }
-}

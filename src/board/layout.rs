@@ -33,15 +33,6 @@ pub fn task_stem(name: &str) -> Option<&str> {
     name.strip_suffix(".json").filter(|stem| !stem.is_empty())
 }
 
-/// Tells whether a path is one that squad writes, given the board's locks file.
-pub fn is_board_path(path: &str, locks_file: &str) -> bool {
-    path == CONFIG
-        || path == ATTRIBUTES
-        || path == locks_file
-        || path.starts_with("squad/tasks/json/")
-        || path.starts_with("squad/tasks/archived/")
-}
-
 /// Returns the folders and files that squad writes, as arguments for git.
 pub fn pathspecs(locks_file: &str) -> Vec<String> {
     vec![CONFIG.to_owned(), LIVE_DIR.to_owned(), ARCHIVE_DIR.to_owned(), ATTRIBUTES.to_owned(), locks_file.to_owned()]

@@ -492,21 +492,3 @@ fn edit(task: &mut Task, change: &FieldChange) {
         }
     }
 }
-
-/// Tells whether the verb records an entry in the history even where the state stays.
-pub const fn records_history(verb: Verb) -> bool {
-    !matches!(
-        verb,
-        Verb::Comment
-            | Verb::Progress
-            | Verb::SubtaskAdd
-            | Verb::SubtaskSet
-            | Verb::SubtaskAssign
-            | Verb::FilesAdd
-            | Verb::FilesRemove
-            | Verb::DepAdd
-            | Verb::DepRemove
-            | Verb::Assign
-            | Verb::Edit
-    )
-}

@@ -183,12 +183,6 @@ impl Refusal {
         }
     }
 
-    /// Tells whether the same operation could be accepted on a newer board. Only what can never be accepted may
-    /// be told before the refusal stands on the board.
-    pub const fn is_final(&self) -> bool {
-        matches!(self, Self::StaleEpoch { .. } | Self::IdTaken { .. })
-    }
-
     /// Tells whether the same command may succeed a little later without anybody changing it.
     pub fn retryable(&self) -> bool {
         match self {

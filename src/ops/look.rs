@@ -14,7 +14,7 @@ use crate::board::snapshot::Snapshot;
 use crate::model::board::Board;
 use crate::model::code::ErrorCode;
 use crate::model::id::{AgentName, Epoch, Millis, TaskId};
-use crate::model::query::{effective_priority, order};
+use crate::model::query::order;
 use crate::model::refusal::Refusal;
 use crate::model::task::{EvidenceBody, Task};
 use crate::model::vocabulary::{AgentKind, Domain, Priority, Role, Status, SubtaskStatus};
@@ -403,9 +403,4 @@ fn branch(
         above.pop();
     }
     Ok(tree)
-}
-
-/// Returns the priority by which a task is ordered now.
-pub fn urgency(task: &Task, now: Millis) -> Priority {
-    effective_priority(task, now)
 }
