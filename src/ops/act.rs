@@ -16,7 +16,7 @@ use crate::board::{Follow, Oid};
 use crate::model::board::{Board, Changeset, Decided, Decision, Place};
 use crate::model::code::ErrorCode;
 use crate::model::decide::decide;
-use crate::model::id::{AgentName, OpId, TaskId};
+use crate::model::id::{OpId, TaskId};
 use crate::model::operation::{Action, Operation, Verb};
 use crate::model::refusal::Refusal;
 use crate::model::task::Task;
@@ -68,50 +68,44 @@ impl Session {
     /// # Errors
     /// [`Failure`], which says why it did not happen; only with `undecided` it still may.
     pub fn act(&self, task: Option<&TaskId>, action: Action) -> Result<Done, Failure> {
+        self.act_on(task, action.verb(), |_| Ok(action))
+    }
+
+    /// Carries out an action that is made from the board as it is now: one look serves what is asked for and what is
+    /// decided.
+    ///
+    /// # Errors
+    /// As [`Session::act`], or what `make` returns.
+    pub fn act_on(
+        &self,
+        task: Option<&TaskId>,
+        verb: Verb,
+        make: impl FnOnce(&View) -> Result<Action, Failure>,
+    ) -> Result<Done, Failure> {
         if self.options.offline && !self.options.dry_run && !self.options.queue {
-            return Err(offline(action.verb()));
+            return Err(offline(verb));
         }
         // The epoch that a verb names, where nothing else says which, must be one that the remote has now.
         let view = self.view(Freshness::Now)?;
+        let action = make(&view)?;
         // Whether they are in the roster is decided with everything else: a task that is not there comes first.
         let actor = self.actor_name(view.config()?)?;
-        if self.options.queue && !self.options.dry_run && (self.options.offline || view.degraded.is_some()) {
-            return self.enqueue(&view, actor, task, action);
-        }
-        if let Some(fault) = view.fault.clone().filter(|_| !self.options.dry_run) {
+        let waits = self.options.queue && !self.options.dry_run && (self.options.offline || view.degraded.is_some());
+        if let Some(fault) = view.fault.clone().filter(|_| !self.options.dry_run && !waits) {
             return Err(fault);
-        }
-        self.act_as(&view, actor, task, action)
-    }
-
-    /// Carries out an action of an actor that is known already, on a board that has been looked at.
-    ///
-    /// # Errors
-    /// As [`Session::act`].
-    pub fn act_as(
-        &self,
-        view: &View,
-        actor: AgentName,
-        task: Option<&TaskId>,
-        action: Action,
-    ) -> Result<Done, Failure> {
-        if self.options.offline && !self.options.dry_run {
-            return Err(offline(action.verb()));
         }
         let known = task.map(|id| view.placed(id)).transpose()?.map(|placed| placed.task);
         let operation = self.operation(Some(view.head), actor, known.as_ref(), action)?;
-        self.publish(&operation)
+        if waits { self.enqueue(&operation) } else { self.publish(&operation) }
     }
 
     /// Keeps an operation in this clone until `sync` can publish it. It must be one that would be accepted on the
     /// board as this clone knows it.
-    fn enqueue(&self, view: &View, actor: AgentName, task: Option<&TaskId>, action: Action) -> Result<Done, Failure> {
-        let known = task.map(|id| view.task(id)).transpose()?.map(|(task, _)| task);
-        let operation = self.operation(Some(view.head), actor, known.as_ref(), action)?;
-        let done = self.preview(&operation)?;
+    fn enqueue(&self, operation: &Operation) -> Result<Done, Failure> {
+        let done = self.preview(operation)?;
         if done.unchanged.is_none() {
             let path = self.board.state_dir().join("queue");
-            self.pending().add(&operation).map_err(|source| AccessFault::State {
+            self.pending().add(operation).map_err(|source| AccessFault::State {
                 what: "write the queue",
                 path,
                 source,

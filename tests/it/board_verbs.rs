@@ -182,6 +182,16 @@ fn assign_gives_a_task_to_a_member() {
 }
 
 #[test]
+fn an_edit_replaces_what_the_remote_has_now_and_not_what_was_seen_a_moment_ago() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
+    let (first, second) = (room.clone_as("olga"), room.clone_as("second"));
+    first.ok("show t-1");
+    second.ok("edit t-1 --title Second --agent olga");
+    first.ok("edit t-1 --title Third --agent olga");
+    assert_eq!(room.task("t-1")["title"], "Third");
+}
+
+#[test]
 fn one_comment_cannot_fill_the_task() {
     let room = Room::with_tasks(&[hand_task("t-1", json!({"assigned": "scout"}))]);
     let clone = room.clone_as("scout");

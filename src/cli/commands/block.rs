@@ -3,9 +3,9 @@
 use super::answers;
 use crate::cli::args::BlockArgs;
 use crate::cli::run::Context;
+use crate::model::operation::Verb;
 use crate::ops::block::{Obstacle, action};
 use crate::ops::failure::Failure;
-use crate::ops::session::Freshness;
 
 pub(in crate::cli) fn run(cx: &mut Context<'_>, args: BlockArgs) -> Result<u8, Failure> {
     let session = cx.session_with(|o| o.dry_run = args.writing.dry_run)?;
@@ -20,7 +20,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: BlockArgs) -> Result<u8, F
         paths: args.path,
         holder: args.holder,
     };
-    let action = action(&session.view(Freshness::Due)?, session.now(), obstacle)?;
-    let done = session.act(Some(&args.task), action)?;
+    let now = session.now();
+    let done = session.act_on(Some(&args.task), Verb::Block, |view| action(view, now, obstacle))?;
     Ok(answers::done(cx, "block", &done, Vec::new()))
 }

@@ -3,14 +3,24 @@
 use super::answers;
 use crate::cli::args::EditArgs;
 use crate::cli::run::Context;
-use crate::model::operation::{Action, FieldChange};
+use crate::model::id::Millis;
+use crate::model::operation::{Action, FieldChange, Verb};
+use crate::model::task::Task;
 use crate::ops::failure::Failure;
-use crate::ops::session::Freshness;
 
 pub(in crate::cli) fn run(cx: &mut Context<'_>, args: EditArgs) -> Result<u8, Failure> {
     let session = cx.session_with(|o| o.dry_run = args.writing.dry_run)?;
-    let view = session.view(Freshness::Due)?;
-    let (task, _) = view.task(&args.task)?;
+    let id = args.task.clone();
+    let now = session.now();
+    let done = session.act_on(Some(&id), Verb::Edit, |view| {
+        let (task, _) = view.task(&args.task)?;
+        Ok(Action::Edit { changes: changes(&task, args, now) })
+    })?;
+    Ok(answers::done(cx, "edit", &done, Vec::new()))
+}
+
+/// Returns the changes, each with the value that it replaces.
+fn changes(task: &Task, args: EditArgs, now: Millis) -> Vec<FieldChange> {
     let mut changes = Vec::new();
     if let Some(to) = args.title {
         changes.push(FieldChange::Title { from: task.title.clone(), to });
@@ -25,7 +35,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: EditArgs) -> Result<u8, Fa
         changes.push(FieldChange::Category { from: task.category, to: Some(to) });
     }
     if let Some(due) = args.due {
-        changes.push(FieldChange::Due { from: task.due, to: Some(due.resolve(session.now())) });
+        changes.push(FieldChange::Due { from: task.due, to: Some(due.resolve(now)) });
     }
     if let Some(to) = args.position {
         changes.push(FieldChange::Position { from: task.position, to: Some(to) });
@@ -33,6 +43,5 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: EditArgs) -> Result<u8, Fa
     if !args.tag.is_empty() || !args.untag.is_empty() {
         changes.push(FieldChange::Tags { add: args.tag, remove: args.untag });
     }
-    let done = session.act(Some(&args.task), Action::Edit { changes })?;
-    Ok(answers::done(cx, "edit", &done, Vec::new()))
+    changes
 }
