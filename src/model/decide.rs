@@ -4,7 +4,10 @@
 //! It is asked by the verbs, again after every rejected push, and by whoever checks the history.
 
 mod create;
+mod finality;
 mod roster;
+
+pub use finality::is_final;
 
 use indexmap::IndexMap;
 

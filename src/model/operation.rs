@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::config::Agent;
-use super::id::{AgentName, Epoch, Millis, OpId, TaskId};
+use super::id::{AgentName, BadName, Epoch, Millis, OpId, TaskId};
 use super::task::{Block, EvidenceBody};
 use super::vocabulary::{Cause, Domain, Effect, Gate, Priority, SubtaskStatus, words};
 
@@ -45,6 +45,30 @@ impl Operation {
     /// Returns the verb.
     pub const fn verb(&self) -> Verb {
         self.action.verb()
+    }
+
+    /// Returns the ids of the tasks that it is about, as far as it names them; those of tasks that it makes among them.
+    pub fn tasks(&self) -> Vec<TaskId> {
+        match &self.action {
+            Action::New { tasks } => {
+                tasks.iter().enumerate().filter_map(|(nth, new)| self.id_of_new(nth, new).ok()).collect()
+            }
+            Action::Archive { tasks } => tasks.clone(),
+            _ => self.task.iter().cloned().collect(),
+        }
+    }
+
+    /// Returns the id of the nth task that it makes: the one that the task brings, in lower case, else one that comes
+    /// from the operation.
+    ///
+    /// # Errors
+    /// [`BadName`] where the task brings one that no task may have.
+    pub fn id_of_new(&self, nth: usize, new: &NewTask) -> Result<TaskId, BadName> {
+        let nth = u32::try_from(nth).unwrap_or(u32::MAX);
+        match &new.id {
+            Some(id) => TaskId::new(&id.folded()),
+            None => TaskId::new(&format!("task-{}-{}", self.at.0, self.id.suffix(nth, 6))),
+        }
     }
 
     /// Returns the operation as JSON on one line: the form that receipts carry and signatures cover.

@@ -58,7 +58,6 @@ impl Decider<'_> {
 
     fn new_task(&self, actor: &Agent, new: &NewTask, i: usize) -> Result<Result<TaskChange, Refusal>, BoardFault> {
         let operation = self.operation;
-        let nth = u32::try_from(i).unwrap_or(u32::MAX);
         if new.title.trim().is_empty() {
             return Ok(Err(Refusal::MissingField {
                 verb: Verb::New,
@@ -67,11 +66,7 @@ impl Decider<'_> {
                 hint: "give the title as the first argument".to_owned(),
             }));
         }
-        let id = match &new.id {
-            Some(id) => TaskId::new(&id.folded()),
-            None => TaskId::new(&format!("task-{}-{}", operation.at.0, operation.id.suffix(nth, 6))),
-        };
-        let id = match id {
+        let id = match operation.id_of_new(i, new) {
             Ok(id) => id,
             Err(bad) => {
                 return Ok(Err(Refusal::Invalid {
