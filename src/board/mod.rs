@@ -3,12 +3,16 @@
 //! Knows where the board's files are and how they are read and written; decides nothing.
 
 // What git answers goes on as it is: the rooms above see it as the board's answer, and never ask git themselves.
-pub use crate::git::{FetchFault, Follow, Git, GitError, Identity, Oid, PushOutcome, RejectedBy};
+pub use crate::git::{FetchFault, Follow, Git, GitError, Identity, Oid, PushOutcome, RejectedBy, end_orphans};
 
+pub mod clone;
 pub mod commits;
+pub mod exchange;
 pub mod files;
 pub mod folder;
 pub mod layout;
+pub mod line;
+pub mod past;
 pub mod receipt;
 pub mod render;
 pub mod snapshot;

@@ -79,6 +79,18 @@ pub fn message(operation: &Operation, facts: &ReceiptFacts) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Returns the message of a commit that carries out nothing, and only bears witness to refusals.
+pub fn refusal(count: usize) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("squad(refuse): {count} operation{s}\n\n")
+}
+
+/// Returns a message with the trailers of operations that are refused on the commit's own tree.
+pub fn with_refusals(message: &str, refused: &[(OpId, String)]) -> String {
+    let trailers: String = refused.iter().map(|(id, code)| format!("{REFUSED}: {id} {code}\n")).collect();
+    format!("{message}{trailers}")
+}
+
 /// What the trailers of a commit say of operations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marks {

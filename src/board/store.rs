@@ -4,7 +4,7 @@
 //! receipts. What is to change is decided elsewhere.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -13,14 +13,11 @@ use std::time::Duration;
 use super::commits::{IndexFiles, Source, TreeFiles};
 use super::layout::{CONFIG, pathspecs};
 use super::receipt::{self, Receipt};
-use super::render::FileChange;
 use super::snapshot::Snapshot;
 use crate::git::{
-    Expected, FetchFault, Fetched, Follow, Git, GitError, Head, Identity, Objects, Oid, PathSet, Place, PushOutcome,
-    Remote, Rewound, Settings, Store, branch_tip, follow, staged_entries,
+    FetchFault, Fetched, Follow, Git, GitError, Head, Objects, Oid, PathSet, Place, Remote, Rewound, Settings, Store,
+    branch_tip, follow, staged_entries,
 };
-use crate::model::board::Decided;
-use crate::model::id::OpId;
 
 /// Where the board is looked for when nothing says where it is, after the remote's own branch.
 pub const SEPARATE_BRANCH: &str = "squad";
@@ -97,8 +94,9 @@ pub struct BoardStore {
     pub git: Git,
     /// The user's git configuration.
     pub settings: Settings,
-    store: Rc<Store>,
-    remote: Remote,
+    pub(super) store: Rc<Store>,
+    pub(super) remote: Remote,
+    pub(super) namespace: RefCell<String>,
     branch: RefCell<Option<String>>,
 }
 
@@ -117,7 +115,8 @@ impl BoardStore {
         };
         let store = Rc::new(Store::open_or_create(&place.common_dir)?);
         let branch = settings.get("squad.branch").map(str::to_owned);
-        Ok(Self { place, git, settings, store, remote, branch: RefCell::new(branch) })
+        let namespace = RefCell::new("refs/squad".to_owned());
+        Ok(Self { place, git, settings, store, remote, namespace, branch: RefCell::new(branch) })
     }
 
     /// Returns the folder of this clone's own state.
@@ -159,7 +158,7 @@ impl BoardStore {
     /// [`AccessFault`]; nothing is recorded then.
     pub fn fetch(&self, limit: Duration) -> Result<Oid, AccessFault> {
         let Some(branch) = self.branch() else { return self.discover(limit) };
-        match self.remote.fetch(&self.store, &branch, limit)? {
+        match self.remote.fetch(&self.store, &branch, None, limit)? {
             Fetched::Head { head, before } => {
                 let head = self.store.advance_tip(head, before)??;
                 self.note_fetched();
@@ -197,7 +196,7 @@ impl BoardStore {
     /// # Errors
     /// [`AccessFault::Fetch`].
     pub fn look(&self, branch: &str, limit: Duration) -> Result<Option<Oid>, AccessFault> {
-        match self.remote.fetch(&self.store, branch, limit)? {
+        match self.remote.fetch(&self.store, branch, None, limit)? {
             Fetched::Head { head, .. } => Ok(Some(head)),
             Fetched::NoBranch => Ok(None),
         }
@@ -214,7 +213,7 @@ impl BoardStore {
         Ok(())
     }
 
-    fn remote_label(&self) -> String {
+    pub(super) fn remote_label(&self) -> String {
         self.remote.name().unwrap_or("this repository").to_owned()
     }
 
@@ -229,7 +228,7 @@ impl BoardStore {
             candidates.push(SEPARATE_BRANCH.to_owned());
         }
         for branch in &candidates {
-            if let Fetched::Head { head, before } = self.remote.fetch(&self.store, branch, limit)? {
+            if let Fetched::Head { head, before } = self.remote.fetch(&self.store, branch, None, limit)? {
                 let tree = self.store.read_commit(head)?.tree;
                 if self.store.lookup(tree, CONFIG)?.is_some() {
                     let head = self.store.advance_tip(head, before)??;
@@ -269,7 +268,7 @@ impl BoardStore {
         }
     }
 
-    fn note_fetched(&self) {
+    pub(super) fn note_fetched(&self) {
         let _ = write_whole(&self.state_dir().join("fetched"), b"");
     }
 
@@ -354,62 +353,6 @@ impl BoardStore {
     pub fn snapshot_of(&self, source: Source, commit: Oid) -> Result<Snapshot, AccessFault> {
         let tree = source.objects().read_commit(commit)?.tree;
         Ok(Snapshot::new(Box::new(TreeFiles::new(source, Some(tree)))))
-    }
-
-    /// Returns what became of every operation that the commits after `basis` decide, up to `head`.
-    ///
-    /// # Errors
-    /// [`AccessFault::Git`] when the history cannot be read.
-    pub fn decided(&self, head: Oid, basis: Option<Oid>) -> Result<HashMap<OpId, Decided>, AccessFault> {
-        let basis = basis.filter(|oid| self.store.contains(*oid));
-        let mut decided = HashMap::new();
-        if basis == Some(head) {
-            return Ok(decided);
-        }
-        for commit in self.store.walk(head, basis)? {
-            let marks = receipt::marks(&commit.message);
-            let commit = commit.oid.to_string();
-            if let Some(op) = marks.op {
-                decided.insert(op, Decided { commit: commit.clone(), refused: None });
-            }
-            for (op, code) in marks.refused {
-                decided.insert(op, Decided { commit: commit.clone(), refused: Some(code) });
-            }
-        }
-        Ok(decided)
-    }
-
-    /// Builds the version that follows from writing and removing files.
-    ///
-    /// # Errors
-    /// [`AccessFault::Git`] when the store cannot be written.
-    pub fn build(
-        &self,
-        head: Option<Oid>,
-        files: &[FileChange],
-        author: &Identity,
-        committer: &Identity,
-        message: &str,
-    ) -> Result<Oid, AccessFault> {
-        let tree = head.map(|head| self.store.read_commit(head)).transpose()?.map(|commit| commit.tree);
-        let mut changes = Vec::with_capacity(files.len());
-        for file in files {
-            let blob = file.content.as_deref().map(|bytes| self.store.write_blob(bytes)).transpose()?;
-            changes.push((file.path.clone(), blob));
-        }
-        let tree = self.store.edit_tree(tree, &changes)?;
-        let parents: Vec<Oid> = head.into_iter().collect();
-        Ok(self.store.commit(&parents, tree, author, committer, message)?)
-    }
-
-    /// Pushes a version, if the remote still has the one that it was built on.
-    ///
-    /// # Errors
-    /// [`AccessFault`] where nothing was sent.
-    pub fn push(&self, from: Option<Oid>, to: Oid, limit: Duration) -> Result<PushOutcome, AccessFault> {
-        let branch = self.branch().ok_or_else(|| AccessFault::NoBoard { looked_at: Vec::new() })?;
-        let expected = from.map_or(Expected::Absent, Expected::Exactly);
-        Ok(self.remote.push(&self.store, &branch, to, expected, limit)?)
     }
 
     /// Lets the user's checkout follow to a head, where that touches nothing of theirs.

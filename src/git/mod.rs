@@ -26,10 +26,10 @@ pub use objects::{CommitInfo, Entry, EntryKind, Identity, Objects, Signed};
 pub use oid::Oid;
 pub use place::{Head, Place, RefFormat, Settings, Worktree, branch_tip};
 pub use porcelain::{PushLine, parse_push};
-pub use remote::{Expected, FetchFault, Fetched, PushOutcome, RejectedBy, Remote, Update};
+pub use remote::{Expected, FetchFault, Fetched, Mirror, PushOutcome, RejectedBy, Remote, Update};
 pub use staged::{StagedEntry, staged_entries};
 pub use store::{Rewound, Store};
-pub use subprocess::Git;
+pub use subprocess::{Git, end_orphans};
 
 /// Tells whether `name` may be a branch, by git's own rules, and cannot be read as an option.
 ///

@@ -202,6 +202,16 @@ impl Objects {
         Ok(object.data().to_vec())
     }
 
+    /// Returns the size of an object in bytes, without reading it.
+    ///
+    /// # Errors
+    /// [`GitError::Missing`].
+    pub fn size_of(&self, oid: Oid) -> Result<u64, GitError> {
+        let odb = self.repo.odb().map_err(GitError::library("open the object store"))?;
+        let (size, _) = odb.read_header(oid.raw()).map_err(|error| missing_or(oid, "read an object", error))?;
+        Ok(size as u64)
+    }
+
     /// Returns the entries of a tree in git's order.
     ///
     /// # Errors

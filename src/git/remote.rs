@@ -55,6 +55,23 @@ pub struct Update {
     pub expected: Expected,
 }
 
+/// Refs of the remote that are kept in the store under other names. Each has one writer, which replaces its value:
+/// nothing is checked for descent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// Their prefix on the remote; ends in a slash.
+    pub theirs: String,
+    /// Their prefix in the store; ends in a slash.
+    pub ours: String,
+}
+
+impl Mirror {
+    fn spec(&self) -> String {
+        debug_assert!(self.theirs.ends_with('/') && self.ours.ends_with('/') && self.ours != self.theirs);
+        format!("+{}*:{}*", self.theirs, self.ours)
+    }
+}
+
 /// Who refused a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RejectedBy {
@@ -285,20 +302,39 @@ impl Remote {
 
     /// Fetches the head of a branch into the store; the first time without its history.
     ///
+    /// With a mirror, the refs below its prefix come with it, as the remote had them after it had that head: git reads
+    /// the refs that it is asked for one prefix after the other, in the order of their names. Where that order is the
+    /// wrong one, the remote is asked twice. Source: gitprotocol-v2(5), `ls-refs`; `ls-refs.c`.
+    ///
     /// The confirmed head is not moved: the caller looks at the descent first ([`Store::advance_tip`]).
     ///
     /// # Errors
     /// [`FetchFault`]; nothing of the store has changed then, but for objects that nobody refers to.
-    pub fn fetch(&self, store: &Store, branch: &str, limit: Duration) -> Result<Fetched, FetchFault> {
+    pub fn fetch(
+        &self,
+        store: &Store,
+        branch: &str,
+        mirror: Option<&Mirror>,
+        limit: Duration,
+    ) -> Result<Fetched, FetchFault> {
         let before = store.tip()?;
-        if before.is_some() {
-            return self.fetch_branch(store, branch, before, &[], limit);
+        let deadline = Instant::now() + limit;
+        let in_order = mirror.is_some_and(|mirror| format!("refs/heads/{branch}") < mirror.theirs);
+        let with = mirror.filter(|_| in_order);
+        let fetched = if before.is_some() {
+            self.fetch_branch(store, branch, before, with, &[], limit)?
+        } else {
+            self.gated(store, limit, |left| {
+                // Whoever had the gate before may have brought the boundary already.
+                let depth: &[&str] = if store.is_shallow() { &[] } else { &["--depth=1"] };
+                self.fetch_branch(store, branch, before, with, depth, left)
+            })?
+        };
+        if let (Some(mirror), false) = (mirror, in_order) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            self.settled_fetch(store, &[mirror.spec()], &[], None, left)?;
         }
-        self.gated(store, limit, |left| {
-            // Whoever had the gate before may have brought the boundary already.
-            let depth: &[&str] = if store.is_shallow() { &[] } else { &["--depth=1"] };
-            self.fetch_branch(store, branch, before, depth, left)
-        })
+        Ok(fetched)
     }
 
     /// Fetches `by` more commits of the history that a shallow store lacks; all of it where `by` is nothing.
@@ -310,7 +346,7 @@ impl Remote {
         let option = by.map_or_else(|| "--unshallow".to_owned(), |by| format!("--deepen={by}"));
         self.gated(store, limit, |left| {
             let options: &[&str] = if store.is_shallow() { &[&option] } else { &[] };
-            self.fetch_branch(store, branch, before, options, left)
+            self.fetch_branch(store, branch, before, None, options, left)
         })
     }
 
@@ -332,6 +368,7 @@ impl Remote {
         store: &Store,
         branch: &str,
         before: Option<Oid>,
+        mirror: Option<&Mirror>,
         options: &[&str],
         limit: Duration,
     ) -> Result<Fetched, FetchFault> {
@@ -342,7 +379,9 @@ impl Remote {
         // A ref of its own for each fetch: several processes may fetch into one store at once.
         let incoming = scratch_ref(INCOMING);
         let options = [options, &["--no-prune"]].concat();
-        let fetched = self.settled_fetch(store, &[format!("+{theirs}:{incoming}")], &options, Some(&theirs), limit)?;
+        let mut specs = vec![format!("+{theirs}:{incoming}")];
+        specs.extend(mirror.map(Mirror::spec));
+        let fetched = self.settled_fetch(store, &specs, &options, Some(&theirs), limit)?;
         if !fetched {
             return Ok(Fetched::NoBranch);
         }
@@ -350,24 +389,6 @@ impl Remote {
             store.ref_get(&incoming)?.ok_or(FetchFault::Failed { reason: "the branch did not arrive".to_owned() })?;
         store.ref_delete(&incoming, Expected::Any)?;
         Ok(Fetched::Head { head, before })
-    }
-
-    /// Makes the store's refs below `ours` equal to the remote's below `theirs`; both prefixes end in a slash.
-    ///
-    /// For refs with a single writer each, which replace their value: nothing is checked for descent.
-    ///
-    /// # Errors
-    /// [`FetchFault`].
-    pub fn fetch_mirror(
-        &self,
-        store: &Store,
-        theirs: &str,
-        ours: &str,
-        limit: Duration,
-    ) -> Result<Vec<(String, Oid)>, FetchFault> {
-        debug_assert!(theirs.ends_with('/') && ours.ends_with('/') && ours != theirs);
-        self.settled_fetch(store, &[format!("+{theirs}*:{ours}*")], &["--prune"], None, limit)?;
-        Ok(store.refs_below(ours)?)
     }
 
     /// Fetches until it is clear what became of it; false means that the remote answers and lacks the ref `wanted`.

@@ -21,7 +21,9 @@ fn head_of(fetched: Fetched) -> Oid {
 /// Fetches `main` into the clone's store, confirms it, and returns it.
 fn synced(kit: &Kit, dir: &Path) -> (Store, Remote, Oid) {
     let (store, remote) = (kit.store(dir), kit.origin(dir));
-    let Fetched::Head { head, before } = remote.fetch(&store, "main", LIMIT).unwrap() else { panic!("main is there") };
+    let Fetched::Head { head, before } = remote.fetch(&store, "main", None, LIMIT).unwrap() else {
+        panic!("main is there")
+    };
     assert_eq!(store.advance_tip(head, before).unwrap(), Ok(head));
     (store, remote, head)
 }
@@ -40,7 +42,7 @@ fn a_push_from_the_expected_value_lands_and_is_fetched_back() {
     let new = child(&store, Some(base), "squad/tasks/json/b.json", "{}\n");
     assert_eq!(remote.push(&store, "main", new, Expected::Exactly(base), LIMIT).unwrap(), PushOutcome::Landed);
     assert_eq!(main_at(&kit), new);
-    assert_eq!(head_of(remote.fetch(&store, "main", LIMIT).unwrap()), new);
+    assert_eq!(head_of(remote.fetch(&store, "main", None, LIMIT).unwrap()), new);
     assert_eq!(store.refs_below("refs/squad/incoming/").unwrap(), [], "the scratch ref is gone");
     // The same push once more is no second change.
     assert_eq!(remote.push(&store, "main", new, Expected::Exactly(new), LIMIT).unwrap(), PushOutcome::Landed);
@@ -160,11 +162,27 @@ fn several_refs_are_pushed_at_once_each_from_its_own_value() {
     assert_eq!(kit.rev(&bare, &outbox), second);
     assert_eq!(main_at(&kit), board);
 
-    let mirrored =
-        |store: &Store| remote.fetch_mirror(store, "refs/squad/outbox/", "refs/squad/outboxes/", LIMIT).unwrap();
-    assert_eq!(mirrored(&store), [("refs/squad/outboxes/c1".to_owned(), second)]);
-    kit.run(&bare, &["update-ref", "-d", &outbox]);
-    assert_eq!(mirrored(&store), []);
+    assert_eq!(head_of(remote.fetch(&store, "main", Some(&outboxes()), LIMIT).unwrap()), board);
+    let mirrored = [("refs/squad/outboxes/c1".to_owned(), second)];
+    assert_eq!(store.refs_below("refs/squad/outboxes/").unwrap(), mirrored);
+}
+
+/// The refs of single writers, as they are kept in the store.
+fn outboxes() -> Mirror {
+    Mirror { theirs: "refs/squad/outbox/".to_owned(), ours: "refs/squad/outboxes/".to_owned() }
+}
+
+#[test]
+fn a_board_whose_name_comes_after_its_mirror_is_asked_for_first_all_the_same() {
+    let kit = Kit::new();
+    let bare = kit.remote();
+    let dir = kit.clone("clone", &[]);
+    let (store, remote) = (kit.store(&dir), kit.origin(&dir));
+    let value = kit.rev(&bare, "main");
+    kit.run(&bare, &["update-ref", "refs/heads/a-squad/outbox/c1", &value.to_string()]);
+    let mirror = Mirror { theirs: "refs/heads/a-squad/outbox/".to_owned(), ..outboxes() };
+    assert_eq!(head_of(remote.fetch(&store, "main", Some(&mirror), LIMIT).unwrap()), value);
+    assert_eq!(store.refs_below("refs/squad/outboxes/").unwrap(), [("refs/squad/outboxes/c1".to_owned(), value)]);
 }
 
 #[test]
@@ -173,18 +191,18 @@ fn a_missing_branch_an_empty_repository_and_a_gone_remote_are_told_apart() {
     let bare = kit.remote();
     let dir = kit.clone("clone", &[]);
     let (store, remote) = (kit.store(&dir), kit.origin(&dir));
-    assert_eq!(remote.fetch(&store, "nope", LIMIT).unwrap(), Fetched::NoBranch);
+    assert_eq!(remote.fetch(&store, "nope", None, LIMIT).unwrap(), Fetched::NoBranch);
     // The name is the tail of another branch's, which a pattern would match.
     kit.run(&bare, &["update-ref", "refs/heads/x/refs/heads/nope", "refs/heads/main"]);
-    assert_eq!(remote.fetch(&store, "nope", LIMIT).unwrap(), Fetched::NoBranch);
+    assert_eq!(remote.fetch(&store, "nope", None, LIMIT).unwrap(), Fetched::NoBranch);
 
     kit.run(&kit.path(""), &["init", "-q", "--bare", "empty.git"]);
     kit.run(&dir, &["remote", "add", "empty", "../empty.git"]);
     let empty = Remote::named("empty", &kit.place(&dir), &kit.settings(&dir), &kit.git).unwrap();
-    assert_eq!(empty.fetch(&store, "main", LIMIT).unwrap(), Fetched::NoBranch);
+    assert_eq!(empty.fetch(&store, "main", None, LIMIT).unwrap(), Fetched::NoBranch);
 
     fs::rename(&bare, kit.path("moved.git")).unwrap();
-    let fault = remote.fetch(&store, "main", LIMIT).unwrap_err();
+    let fault = remote.fetch(&store, "main", None, LIMIT).unwrap_err();
     assert!(matches!(fault, FetchFault::Unreachable { .. }), "{fault:?}");
 }
 
@@ -197,7 +215,7 @@ fn a_remote_that_never_answers_is_given_up_at_the_limit() {
     kit.run(&dir, &["remote", "set-url", "origin", "ssh://nowhere.invalid/x"]);
     kit.run(&dir, &["config", "core.sshCommand", &kit.path("hang").display().to_string()]);
     let begun = Instant::now();
-    let fault = kit.origin(&dir).fetch(&kit.store(&dir), "main", Duration::from_millis(500)).unwrap_err();
+    let fault = kit.origin(&dir).fetch(&kit.store(&dir), "main", None, Duration::from_millis(500)).unwrap_err();
     assert!(matches!(fault, FetchFault::TimedOut { .. }), "{fault:?}");
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
@@ -209,7 +227,9 @@ fn a_board_that_was_rewritten_is_noticed_and_the_confirmed_head_stays() {
     let (store, remote, base) = synced(&kit, &kit.clone("clone", &[]));
     kit.run(&kit.path("seed"), &["commit", "-q", "--amend", "-m", "rewritten"]);
     kit.run(&kit.path("seed"), &["push", "-q", "--force", &bare.display().to_string(), "main"]);
-    let Fetched::Head { head, before } = remote.fetch(&store, "main", LIMIT).unwrap() else { panic!("main is there") };
+    let Fetched::Head { head, before } = remote.fetch(&store, "main", None, LIMIT).unwrap() else {
+        panic!("main is there")
+    };
     assert_eq!(store.advance_tip(head, before).unwrap(), Err(super::super::Rewound { old: base, new: head }));
     assert_eq!(store.tip().unwrap(), Some(base));
 }
@@ -225,7 +245,7 @@ fn eight_first_fetches_at_once_into_one_store_all_arrive() {
             scope.spawn(|| {
                 barrier.wait();
                 let (store, remote) = (kit.store(&dir), kit.origin(&dir));
-                let Fetched::Head { head, before } = remote.fetch(&store, "main", LIMIT).unwrap() else {
+                let Fetched::Head { head, before } = remote.fetch(&store, "main", None, LIMIT).unwrap() else {
                     panic!("main is there")
                 };
                 assert_eq!(store.advance_tip(head, before).unwrap(), Ok(main_at(&kit)));
@@ -244,7 +264,7 @@ fn a_first_fetch_waits_while_another_changes_the_depth() {
     let lock = store.path().join("shallow.lock");
     let gate = store.depth_gate(Instant::now()).unwrap().unwrap();
     fs::write(&lock, "").unwrap();
-    let fault = remote.fetch(&store, "main", Duration::from_millis(100)).unwrap_err();
+    let fault = remote.fetch(&store, "main", None, Duration::from_millis(100)).unwrap_err();
     assert!(matches!(fault, FetchFault::TimedOut { .. }), "{fault:?}");
     std::thread::scope(|scope| {
         scope.spawn(move || {
@@ -252,7 +272,7 @@ fn a_first_fetch_waits_while_another_changes_the_depth() {
             fs::remove_file(&lock).unwrap();
             drop(gate);
         });
-        assert_eq!(head_of(remote.fetch(&store, "main", LIMIT).unwrap()), main_at(&kit));
+        assert_eq!(head_of(remote.fetch(&store, "main", None, LIMIT).unwrap()), main_at(&kit));
     });
 }
 
@@ -400,13 +420,16 @@ fn names_and_addresses_that_would_run_something_do_not() {
     let settings = kit.settings(&dir);
     for name in ["evil", "flag", "host", "helper"] {
         let remote = Remote::named(name, &place, &settings, &kit.git).unwrap();
-        let fault = remote.fetch(&store, "main", LIMIT).unwrap_err();
+        let fault = remote.fetch(&store, "main", None, LIMIT).unwrap_err();
         assert!(matches!(fault, FetchFault::Unreachable { .. }), "{name}: {fault:?}");
     }
     assert!(matches!(Remote::named("-x", &place, &settings, &kit.git), Err(GitError::BadName { .. })));
     assert!(matches!(Remote::named("src", &place, &settings, &kit.git), Err(GitError::UnknownRemote { .. })));
     let remote = kit.origin(&dir);
-    assert!(matches!(remote.fetch(&store, "--upload-pack=x", LIMIT), Err(FetchFault::Local(GitError::BadName { .. }))));
+    assert!(matches!(
+        remote.fetch(&store, "--upload-pack=x", None, LIMIT),
+        Err(FetchFault::Local(GitError::BadName { .. }))
+    ));
     let new = child(&store, None, "x", "x");
     assert!(matches!(remote.push(&store, "-x", new, Expected::Absent, LIMIT), Err(GitError::BadName { .. })));
     assert!(!canary.exists());
@@ -415,7 +438,9 @@ fn names_and_addresses_that_would_run_something_do_not() {
 /// Makes a repository without a remote, whose board branch is `main`, and confirms its head.
 fn alone(kit: &Kit, dir: &Path) -> (Store, Remote, Oid) {
     let (store, remote) = (kit.store(dir), kit.own(dir));
-    let Fetched::Head { head, before } = remote.fetch(&store, "main", LIMIT).unwrap() else { panic!("main is there") };
+    let Fetched::Head { head, before } = remote.fetch(&store, "main", None, LIMIT).unwrap() else {
+        panic!("main is there")
+    };
     store.advance_tip(head, before).unwrap().unwrap();
     (store, remote, head)
 }
@@ -513,8 +538,9 @@ fn without_a_remote_a_branch_that_nobody_has_checked_out_moves_from_its_expected
         assert_eq!(remote.push(&store, "squad", new, Expected::Absent, LIMIT).unwrap(), PushOutcome::Landed);
         let outbox = Update { name: "refs/squad/outbox/c1".to_owned(), new: base, expected: Expected::Absent };
         assert_eq!(remote.push_refs(&store, &[outbox], LIMIT, &|_| {}).unwrap(), [PushOutcome::Landed]);
-        let mirrored = remote.fetch_mirror(&store, "refs/squad/outbox/", "refs/squad/outboxes/", LIMIT).unwrap();
-        assert_eq!(mirrored, [("refs/squad/outboxes/c1".to_owned(), base)]);
+        assert_eq!(head_of(remote.fetch(&store, "main", Some(&outboxes()), LIMIT).unwrap()), new);
+        let mirrored = [("refs/squad/outboxes/c1".to_owned(), base)];
+        assert_eq!(store.refs_below("refs/squad/outboxes/").unwrap(), mirrored);
     }
 }
 
@@ -525,7 +551,7 @@ fn without_a_remote_and_without_a_commit_the_first_board_lands() {
     kit.write(&dir, "staged.txt", "mine\n");
     kit.run(&dir, &["add", "staged.txt"]);
     let (store, remote) = (kit.store(&dir), kit.own(&dir));
-    assert_eq!(remote.fetch(&store, "main", LIMIT).unwrap(), Fetched::NoBranch);
+    assert_eq!(remote.fetch(&store, "main", None, LIMIT).unwrap(), Fetched::NoBranch);
     let new = child(&store, None, "squad/squad.json", "{}\n");
     assert_eq!(remote.push(&store, "main", new, Expected::Absent, LIMIT).unwrap(), PushOutcome::Landed);
     assert_eq!(kit.rev(&dir, "HEAD"), new);
@@ -634,7 +660,7 @@ fn no_hook_filter_monitor_or_alias_of_the_user_runs_on_reading_pushing_or_landin
         let settings = kit.settings(&dir);
         let remote = if alone { Remote::own(&place, &settings, &kit.git) } else { kit.origin(&dir) };
         let store = kit.store(&dir);
-        let Fetched::Head { head: base, before } = remote.fetch(&store, "main", LIMIT).unwrap() else {
+        let Fetched::Head { head: base, before } = remote.fetch(&store, "main", None, LIMIT).unwrap() else {
             panic!("main is there")
         };
         store.advance_tip(base, before).unwrap().unwrap();
@@ -660,7 +686,9 @@ fn a_landing_that_fails_at_its_last_step_leaves_nothing_behind() {
     kit.run(&dir, &["commit", "--allow-empty", "-m", "first"]);
     let status = kit.run(&dir, &["status", "--porcelain"]);
     let (store, remote) = (kit.store(&dir), kit.own(&dir));
-    let Fetched::Head { head, .. } = remote.fetch(&store, "main", LIMIT).unwrap() else { panic!("main is there") };
+    let Fetched::Head { head, .. } = remote.fetch(&store, "main", None, LIMIT).unwrap() else {
+        panic!("main is there")
+    };
     let new = child(&store, Some(head), "squad/t", "x\n");
     let lock = dir.join(".git/HEAD.lock");
     fs::write(&lock, "").unwrap();

@@ -511,6 +511,27 @@ fn end_group(child: &mut Child, events: &mpsc::Receiver<Event>) {
     let _ = kill_process_group(group, Signal::KILL);
 }
 
+/// Ends the process group of a git that outlived the squad that started it: first so that it removes its lock files,
+/// after a while without asking. The caller knows that the group is still that one.
+#[cfg(unix)]
+pub fn end_orphans(id: u32) {
+    use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+    let Some(group) = i32::try_from(id).ok().and_then(Pid::from_raw) else { return };
+    let _ = kill_process_group(group, Signal::TERM);
+    let until = Instant::now() + GRACE;
+    while test_kill_process_group(group).is_ok() {
+        if Instant::now() >= until {
+            let _ = kill_process_group(group, Signal::KILL);
+            return;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Where groups cannot be told apart, what a dead squad has left runs to its end; its push is a compare-and-swap.
+#[cfg(not(unix))]
+pub fn end_orphans(_id: u32) {}
+
 #[cfg(not(unix))]
 fn own_group(_command: &mut Command) {}
 

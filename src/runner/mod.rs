@@ -3,3 +3,4 @@
 //! Knows nothing of tasks.
 
 pub mod command;
+pub mod process;

@@ -1,0 +1,89 @@
+//! Which process is which: an id that no later process can be mistaken for.
+//!
+//! A process id alone is given to strangers after a while, and after a restart of the machine at once.
+
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+
+/// One process of one run of one machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Process {
+    /// Which run of the machine; empty where the system does not say.
+    pub boot: String,
+    /// Its process id.
+    pub pid: u32,
+    /// When it began, in the system's own count; empty where the system does not say.
+    pub start: String,
+}
+
+impl Process {
+    /// Returns the process that asks.
+    pub fn own() -> Self {
+        Self::with_id(std::process::id())
+    }
+
+    /// Returns the process that has this id now.
+    pub fn with_id(pid: u32) -> Self {
+        Self { boot: boot(), pid, start: start_of(pid).unwrap_or_default() }
+    }
+
+    /// Tells whether the process is still there. Where the system does not tell two processes with one id apart, any
+    /// process with that id counts: then a stranger keeps it alive for a while, which loses nothing.
+    pub fn is_alive(&self) -> bool {
+        if self.boot != boot() {
+            return false;
+        }
+        match start_of(self.pid) {
+            Some(start) => self.start.is_empty() || self.start == start,
+            None => self.start.is_empty() && has_process(self.pid),
+        }
+    }
+}
+
+/// Source: random(4), `/proc/sys/kernel/random/boot_id`.
+fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned()).unwrap_or_default()
+}
+
+/// Source: proc_pid_stat(5), field 22. The name in field 2 may hold anything, so the fields are counted behind its end.
+fn start_of(pid: u32) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = text.rsplit_once(") ")?.1.split(' ');
+    // A process that has ended and not been waited for does nothing any more.
+    let state = fields.next()?;
+    (state != "Z" && state != "X").then(|| fields.nth(18).map(str::to_owned)).flatten()
+}
+
+#[cfg(unix)]
+fn has_process(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(not(unix))]
+fn has_process(_pid: u32) -> bool {
+    true
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_alive_until_it_ends_and_its_successor_is_another() {
+        let own = Process::own();
+        assert!(own.is_alive() && !own.start.is_empty());
+        let successor = Process { start: "1".to_owned(), ..own.clone() };
+        assert!(!successor.is_alive(), "another process has had this id");
+        let before = Process { boot: "another".to_owned(), ..own };
+        assert!(!before.is_alive(), "the machine has been started anew");
+    }
+
+    #[test]
+    fn the_name_of_a_process_cannot_hide_its_start() {
+        assert!(start_of(std::process::id()).is_some_and(|start| start.bytes().all(|b| b.is_ascii_digit())));
+        assert_eq!(start_of(u32::MAX), None);
+    }
+}
