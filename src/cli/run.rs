@@ -95,7 +95,7 @@ fn dispatch(cli: Cli, ui: &mut Ui) -> Result<u8, Failure> {
         Command::New(args) => commands::new::run(&mut cx, args),
         Command::Show(args) => commands::show::run(&mut cx, &args),
         Command::List(args) => commands::list::run(&mut cx, &args),
-        Command::Edit(args) => commands::edit::run(&mut cx, args),
+        Command::Edit(args) => commands::edit::run(&mut cx, &args),
         Command::Comment(args) => commands::comment::run(&mut cx, &args),
         Command::Dep(args::DepCommand::Tree(args)) => commands::dep_tree::run(&mut cx, &args),
         Command::Archive(args) => commands::archive::run(&mut cx, &args),

@@ -5,21 +5,22 @@
 use serde_json::Value;
 
 use super::failure::Failure;
-use super::publish::{Outcome, publish};
-use super::publisher::{PUBLISH_LIMIT, Publisher};
+use super::publish::{Answer, UNCHANGED};
+use super::publisher::{PUBLISH_LIMIT, publish};
 use super::session::{Freshness, NETWORK_LIMIT, Session, View, document};
+use super::turn::{Came, Turn};
 use crate::board::layout::task_path;
 use crate::board::receipt::{self, Receipt};
 use crate::board::render::{FileChange, files_of};
+use crate::board::snapshot::Snapshot;
 use crate::board::store::AccessFault;
-use crate::board::{Follow, Oid};
-use crate::model::board::{Board, Changeset, Decided, Decision, Place};
+use crate::model::board::{Board, Decision, Place};
 use crate::model::code::ErrorCode;
 use crate::model::decide::decide;
 use crate::model::id::{OpId, TaskId};
 use crate::model::operation::{Action, Operation, Verb};
-use crate::model::refusal::Refusal;
 use crate::model::task::Task;
+use crate::runner::process::Process;
 
 /// What came of a writing verb.
 #[derive(Debug, Default)]
@@ -67,8 +68,8 @@ impl Session {
     ///
     /// # Errors
     /// [`Failure`], which says why it did not happen; only with `undecided` it still may.
-    pub fn act(&self, task: Option<&TaskId>, action: Action) -> Result<Done, Failure> {
-        self.act_on(task, action.verb(), |_| Ok(action))
+    pub fn act(&self, task: Option<&TaskId>, action: &Action) -> Result<Done, Failure> {
+        self.act_on(task, action.verb(), |_| Ok(action.clone()))
     }
 
     /// Carries out an action that is made from the board as it is now: one look serves what is asked for and what is
@@ -80,23 +81,66 @@ impl Session {
         &self,
         task: Option<&TaskId>,
         verb: Verb,
-        make: impl FnOnce(&View) -> Result<Action, Failure>,
+        make: impl Fn(&View) -> Result<Action, Failure>,
+    ) -> Result<Done, Failure> {
+        if self.options.dry_run || self.options.queue || self.options.offline {
+            return self.act_alone(task, verb, make);
+        }
+        if let Some(turn) = Turn::take(self)? {
+            let view = self.view(Freshness::ToBuildOn)?;
+            let operation = self.asked(&view, task, &make)?;
+            return match view.fault {
+                Some(fault) => Err(fault),
+                None => self.publish_in(turn, &operation),
+            };
+        }
+        // Another process of this clone is publishing. What it knows of the board is a moment old at most, and it, or
+        // whoever leads after it, takes this operation along.
+        let seen = self.view(Freshness::Seen)?;
+        let operation = self.asked(&seen, task, &make);
+        let result = operation.and_then(|operation| self.queue_up(&operation));
+        match result {
+            // Made on what another process had seen, which may have been too old by a moment to be asked of.
+            Err(failure) if may_come_of_age(verb, failure.code) && self.options.epoch.is_none() => {
+                let operation = self.asked(&self.view(Freshness::Now)?, task, &make)?;
+                self.queue_up(&operation)
+            }
+            result => result,
+        }
+    }
+
+    /// Shows what a change would do, or keeps it for later.
+    fn act_alone(
+        &self,
+        task: Option<&TaskId>,
+        verb: Verb,
+        make: impl Fn(&View) -> Result<Action, Failure>,
     ) -> Result<Done, Failure> {
         if self.options.offline && !self.options.dry_run && !self.options.queue {
             return Err(offline(verb));
         }
-        // The epoch that a verb names, where nothing else says which, must be one that the remote has now.
         let view = self.view(Freshness::Now)?;
-        let action = make(&view)?;
+        let operation = self.asked(&view, task, &make)?;
+        let waits = self.options.queue && !self.options.dry_run && (self.options.offline || view.degraded.is_some());
+        match view.fault.filter(|_| !self.options.dry_run && !waits) {
+            Some(fault) => Err(fault),
+            None if waits => self.enqueue(&operation),
+            None => self.publish(&operation),
+        }
+    }
+
+    /// Makes the operation that asks for an action.
+    fn asked(
+        &self,
+        view: &View,
+        task: Option<&TaskId>,
+        make: impl Fn(&View) -> Result<Action, Failure>,
+    ) -> Result<Operation, Failure> {
+        let action = make(view)?;
         // Whether they are in the roster is decided with everything else: a task that is not there comes first.
         let actor = self.actor_name(view.config()?)?;
-        let waits = self.options.queue && !self.options.dry_run && (self.options.offline || view.degraded.is_some());
-        if let Some(fault) = view.fault.clone().filter(|_| !self.options.dry_run && !waits) {
-            return Err(fault);
-        }
         let known = task.map(|id| view.placed(id)).transpose()?.map(|placed| placed.task);
-        let operation = self.operation(Some(view.head), actor, known.as_ref(), action)?;
-        if waits { self.enqueue(&operation) } else { self.publish(&operation) }
+        self.operation(Some(view.head), actor, known.as_ref(), action)
     }
 
     /// Keeps an operation in this clone until `sync` can publish it. It must be one that would be accepted on the
@@ -104,15 +148,16 @@ impl Session {
     fn enqueue(&self, operation: &Operation) -> Result<Done, Failure> {
         let done = self.preview(operation)?;
         if done.unchanged.is_none() {
-            let path = self.board.state_dir().join("queue");
-            self.pending().add(operation).map_err(|source| AccessFault::State {
-                what: "write the queue",
-                path,
-                source,
-            })?;
+            self.add_to_queue(operation)?;
         }
         let provisional = done.unchanged.is_none().then_some(operation.id);
         Ok(Done { provisional, preview: None, ..done })
+    }
+
+    fn add_to_queue(&self, operation: &Operation) -> Result<(), Failure> {
+        let path = self.board.state_dir().join("queue");
+        let added = self.queue().add(operation, &Process::own());
+        Ok(added.map_err(|source| AccessFault::State { what: "write the queue", path, source })?)
     }
 
     /// Publishes an operation, or shows what it would change.
@@ -123,107 +168,123 @@ impl Session {
         if self.options.dry_run {
             return Ok(Done { dry_run: true, ..self.preview(operation)? });
         }
-        let mut publisher = Publisher::new(self, operation.verb() == Verb::Init)?;
-        // The turn is kept until the checkout has followed: two that follow at once would be in each other's way.
-        match publish(&mut publisher, operation, PUBLISH_LIMIT) {
-            Ok(Outcome::Published(published)) => {
-                let head = published.head.expect("what was published has a commit");
-                self.published(operation, head, &published.changes, &published.files, published.pushes)
-            }
-            Ok(Outcome::Unchanged(unchanged)) => self.unchanged(operation, unchanged.task.map(|t| *t), unchanged.why),
-            Ok(Outcome::Settled(decided)) => self.settled(operation, &decided),
-            Ok(Outcome::Refused(refusal)) => Err(self.refused(refusal)),
-            Err(trouble) => Err(trouble.into()),
+        match Turn::take(self)? {
+            Some(turn) => self.publish_in(turn, operation),
+            None => self.queue_up(operation),
         }
     }
 
-    fn published(
-        &self,
-        operation: &Operation,
-        head: Oid,
-        changes: &Changeset,
-        files: &[FileChange],
-        pushes: u32,
-    ) -> Result<Done, Failure> {
-        let message = receipt::message(operation, &changes.receipt);
-        let mut done = Done {
-            receipt: receipt::parse(&head.to_string(), &message),
-            pushes,
-            warnings: changes.warnings.clone(),
-            files: files.to_vec(),
-            ..Done::default()
-        };
-        for change in &changes.tasks {
-            done.documents.extend(written(files, &change.task.id, &change.after));
-            done.tasks.push(change.task.clone());
+    /// Leaves an operation to whoever has the turn; where nobody has it any more, publishes it.
+    fn queue_up(&self, operation: &Operation) -> Result<Done, Failure> {
+        if self.queue().answer_to(operation.id).is_none() {
+            self.add_to_queue(operation)?;
         }
-        self.remember_claims(&operation.actor, &done.tasks);
-        let locks = changes.config.as_ref().map(|c| c.locks.file.clone());
-        self.follow(head, locks, &mut done);
+        let result = match Turn::wait(self, operation.id)? {
+            Came::Turn(turn) => return self.publish_in(turn, operation),
+            Came::Answer(answer) => self.done(operation, answer, &[]),
+        };
+        self.queue().remove(operation.id);
+        result
+    }
+
+    /// Publishes an operation for as long as this process has the turn, which it keeps until the checkout has followed:
+    /// two that follow at once would be in each other's way.
+    fn publish_in(&self, turn: Turn, operation: &Operation) -> Result<Done, Failure> {
+        let mut led = publish(self, &turn, operation, PUBLISH_LIMIT)?;
+        let at = led.answers.iter().position(|(id, _)| *id == operation.id);
+        let (_, answer) = led.answers.swap_remove(at.expect("whoever leads waits for its own answer"));
+        self.queue().remove(operation.id);
+        let files = led.files.remove(&operation.id).unwrap_or_default();
+        let mut done = self.done(operation, answer, &files)?;
+        done.warnings.extend(turn.warning);
         Ok(done)
     }
 
-    /// Lets the checkout of the board branch follow; where it may not, says so in one line.
-    fn follow(&self, head: Oid, locks: Option<String>, done: &mut Done) {
-        let locks = locks.unwrap_or_else(|| self.snapshot(Some(head)).map(|s| s.locks_path()).unwrap_or_default());
-        let why = match self.board.follow(head, &locks) {
-            Ok(Follow::NotCheckedOut | Follow::Followed) => return,
-            Ok(Follow::Left { why }) => why,
-            Err(fault) => fault.to_string(),
-        };
-        done.warnings.push(format!("published; your checkout was left as it is: {why}"));
+    /// Makes an answer into what the user is told.
+    pub(super) fn done(&self, operation: &Operation, answer: Answer, files: &[FileChange]) -> Result<Done, Failure> {
+        match answer {
+            Answer::Published { commit, pushes, warnings } => {
+                let mut done = self.carried_out(operation, &commit)?;
+                done.warnings = warnings;
+                done.pushes = pushes;
+                done.files = files.to_vec();
+                Ok(done)
+            }
+            Answer::Settled { commit, refused: None, pushes } => {
+                Ok(Done { pushes, ..self.carried_out(operation, &commit)? })
+            }
+            Answer::Settled { commit, refused: Some(code), .. } => self.refused_by(operation, &commit, &code),
+            Answer::Unchanged { why, task } => self.unchanged(operation, task.as_ref(), why),
+            Answer::Failed(failure) => Err(self.refused(failure)),
+            Answer::Dropped => Err(Failure::new(ErrorCode::Internal, "the operation was dropped").hint("run it again")),
+        }
     }
 
-    fn unchanged(&self, operation: &Operation, task: Option<Task>, why: String) -> Result<Done, Failure> {
+    fn unchanged(&self, operation: &Operation, task: Option<&TaskId>, why: String) -> Result<Done, Failure> {
         let mut done = Done { unchanged: Some(why), ..Done::default() };
-        if let Some(task) = task {
-            self.remember_claims(&operation.actor, std::slice::from_ref(&task));
-            done.receipt = self.last_receipt(&task.id, |_| true)?;
-            if let Some(head) = self.board.head()? {
-                done.documents.extend(document(&self.snapshot(Some(head))?, &task.id)?);
-            }
-            done.tasks.push(task);
+        if let (Some(id), Some(head)) = (task, self.board.head()?) {
+            let snapshot = self.snapshot(Some(head))?;
+            done.receipt = self.last_receipt(id, |_| true)?;
+            done.documents.extend(document(&snapshot, id)?);
+            done.tasks.extend(snapshot.task(id)?.map(|placed| placed.task));
+            self.remember_claims(&operation.actor, &done.tasks);
         }
         Ok(done)
     }
 
-    /// An earlier try of the same operation had come through, or had been refused.
-    fn settled(&self, operation: &Operation, decided: &Decided) -> Result<Done, Failure> {
-        if let Some(code) = &decided.refused {
-            let code = code.parse().unwrap_or(ErrorCode::NotPermitted);
-            return Err(Failure::new(code, format!("an earlier try of this {} was refused", operation.verb()))
-                .with("op", operation.id.as_str())
-                .with("commit", decided.commit.as_str()));
-        }
-        let Some((source, commit)) = self.board.resolve(&decided.commit)? else {
-            return Err(Failure::new(ErrorCode::Internal, format!("commit {} is missing", decided.commit)));
-        };
-        let message = source.objects().read_commit(commit).map_err(AccessFault::from)?.message;
-        let mut done = Done { receipt: receipt::parse(&decided.commit, &message), ..Done::default() };
-        let snapshot = self.board.snapshot_of(source, commit)?;
+    /// Reads what an operation has done from the commit that carries it out, whoever made it.
+    fn carried_out(&self, operation: &Operation, commit: &str) -> Result<Done, Failure> {
+        let (message, snapshot) = self.at_commit(commit)?;
+        let mut done = Done { receipt: receipt::parse(commit, &message), ..Done::default() };
         let named = done.receipt.iter().flat_map(|r| r.task.iter().chain(&r.tasks)).cloned().collect::<Vec<_>>();
-        for id in named {
+        let ids = if named.is_empty() { operation.tasks() } else { named };
+        for id in ids {
             done.documents.extend(document(&snapshot, &id)?);
             done.tasks.extend(snapshot.task(&id)?.map(|placed| placed.task));
         }
         self.remember_claims(&operation.actor, &done.tasks);
-        if let Some(head) = self.board.head()? {
-            self.follow(head, None, &mut done);
-        }
         Ok(done)
     }
 
-    /// Adds to a lost race which commit won it.
-    fn refused(&self, refusal: Refusal) -> Failure {
-        let winner = match &refusal {
-            Refusal::LostRace { task, holder, .. } => self
-                .last_receipt(task, |r| r.actor == *holder && r.verb == Verb::Claim)
-                .ok()
-                .flatten()
-                .map(|r| r.commit),
-            _ => None,
+    /// The board says that the operation was refused, by a code; why can be told from that commit's own tree, on which
+    /// it was judged.
+    fn refused_by(&self, operation: &Operation, commit: &str, code: &str) -> Result<Done, Failure> {
+        let (_, snapshot) = self.at_commit(commit)?;
+        match decide(&snapshot, operation)? {
+            Decision::Refused(refusal) => Err(self.refused(refusal.into())),
+            Decision::Unchanged(unchanged) => {
+                self.unchanged(operation, unchanged.task.map(|t| t.id).as_ref(), unchanged.why)
+            }
+            _ if code == UNCHANGED => {
+                self.unchanged(operation, operation.task.as_ref(), "it was already so".to_owned())
+            }
+            // Judged by a squad whose rules are others.
+            _ => {
+                let code = code.parse().unwrap_or(ErrorCode::NotPermitted);
+                let failure = Failure::new(code, format!("the {} was refused", operation.verb().command()));
+                Err(failure.with("op", operation.id.as_str()).with("commit", commit))
+            }
+        }
+    }
+
+    fn at_commit(&self, commit: &str) -> Result<(String, Snapshot), Failure> {
+        let Some((source, oid)) = self.board.resolve(commit)? else {
+            return Err(Failure::new(ErrorCode::Internal, format!("commit {commit} is missing")));
         };
-        let failure = Failure::from(refusal);
+        let message = source.objects().read_commit(oid).map_err(AccessFault::from)?.message;
+        Ok((message, self.board.snapshot_of(source, oid)?))
+    }
+
+    /// Adds to a lost race which commit won it.
+    fn refused(&self, failure: Failure) -> Failure {
+        if failure.code != ErrorCode::LostRace {
+            return failure;
+        }
+        let named = |key: &str| failure.data.get(key).and_then(Value::as_str);
+        let (Some(task), Some(holder)) = (named("task"), named("holder")) else { return failure };
+        let Ok(task) = TaskId::new(task) else { return failure };
+        let won = |r: &Receipt| r.actor.as_str() == holder && r.verb == Verb::Claim;
+        let winner = self.last_receipt(&task, won).ok().flatten().map(|r| r.commit);
         match winner {
             Some(commit) => failure.with("commit", commit),
             None => failure,
@@ -274,10 +335,22 @@ impl Session {
                 done.preview = Some(Preview { subject, files: shown });
                 Ok(done)
             }
-            Decision::Unchanged(unchanged) => self.unchanged(operation, unchanged.task.map(|t| *t), unchanged.why),
-            Decision::AlreadyDecided(decided) => self.settled(operation, &decided),
-            Decision::Refused(refusal) => Err(self.refused(refusal)),
+            Decision::Unchanged(unchanged) => {
+                self.unchanged(operation, unchanged.task.map(|t| t.id).as_ref(), unchanged.why)
+            }
+            Decision::AlreadyDecided(decided) => self.carried_out(operation, &decided.commit),
+            Decision::Refused(refusal) => Err(self.refused(refusal.into())),
         }
+    }
+}
+
+/// Tells whether a refusal may come from having looked at the board a moment too early.
+fn may_come_of_age(verb: Verb, code: ErrorCode) -> bool {
+    match code {
+        ErrorCode::StaleEpoch | ErrorCode::NotFound | ErrorCode::UnknownAgent => true,
+        // Another claim was faster; another edit was perhaps only seen too late.
+        ErrorCode::LostRace => verb == Verb::Edit,
+        _ => false,
     }
 }
 

@@ -57,7 +57,7 @@ pub fn claim_next(session: &Session, plan: Option<&str>) -> Result<Done, Failure
             }
             return Err(nothing(&found.skipped));
         };
-        match session.act(Some(&task.id), Action::Claim { plan: plan.map(str::to_owned) }) {
+        match session.act(Some(&task.id), &Action::Claim { plan: plan.map(str::to_owned) }) {
             Err(failure) if is_lost(&failure) => freshness = Freshness::Now,
             other => return other,
         }

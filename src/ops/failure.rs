@@ -4,12 +4,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::model::code::ErrorCode;
 
 /// Something did not work, told so that a person and a program both know what to do about it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
     /// Which sort of failure.
     pub code: ErrorCode,

@@ -13,12 +13,13 @@ mod faults;
 pub mod init;
 pub mod look;
 pub mod make;
-pub mod pending;
 pub mod publish;
 pub mod publisher;
+pub mod queue;
 pub mod scan;
 pub mod session;
 pub mod sync;
+pub mod turn;
 
 use crate::model::code::ErrorCode;
 use failure::Failure;

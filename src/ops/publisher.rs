@@ -1,69 +1,184 @@
 //! The publish loop's hands: the real board, remote, clock and disk behind [`Shared`].
 
-use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::failure::Failure;
-use super::pending::make_private;
-use super::publish::{Built, Pushed, Shared, Trouble};
+use super::publish::{
+    Announced, Answer, Draft, Entry, Exposure, MAX_AGE, Moved, Pushed, Sealed, Shared, Standing, Trouble, Wanted, lead,
+};
+use super::queue::{Known, Queue, Queued};
 use super::session::{NETWORK_LIMIT, Session};
-use crate::board::receipt;
-use crate::board::render::{RenderFault, files_of};
-use crate::board::snapshot::Snapshot;
-use crate::board::store::AccessFault;
-use crate::board::{FetchFault, Identity, Oid, PushOutcome, RejectedBy};
-use crate::model::board::{Board, Changeset, Decided, Decision};
-use crate::model::decide::decide;
+use super::turn::Turn;
+use crate::board::clone::{clone_name, is_name};
+use crate::board::line::{Line, LineFault};
+use crate::board::past::{Past, Reach};
+use crate::board::render::{FileChange, RenderFault};
+use crate::board::store::{AccessFault, write_whole};
+use crate::board::{FetchFault, Follow, Identity, Oid, PushOutcome, RejectedBy, end_orphans};
+use crate::model::board::{Board, Changeset};
 use crate::model::id::OpId;
-use crate::model::operation::Operation;
+use crate::model::operation::{Operation, Verb};
+use crate::runner::process::Process;
 
-/// Longest time that one operation is tried for. It bounds contention, not one slow network call.
+/// Longest time that operations are tried for. It bounds contention, not one slow network call.
 pub const PUBLISH_LIMIT: Duration = Duration::from_secs(60);
 
-/// Longest wait for another process of this clone to finish publishing. After that both go on: correctness rests on
-/// the lease, the lock only saves wasted pushes.
-const LOCK_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a remote that has refused an outbox is not offered another.
+const REFUSAL_LIFE: Duration = Duration::from_secs(24 * 3600);
 
-/// How often a busy lock is looked at.
-const LOCK_POLL: Duration = Duration::from_millis(5);
-
-/// The real board behind the publish loop.
+/// The real board behind the publish loop. Whoever makes one has the turn.
 pub struct Publisher<'a> {
     session: &'a Session,
+    queue: Queue,
+    /// Whether the board is being made.
     founding: bool,
+    /// Whether it carries no operation but its own.
+    alone: bool,
     begun: Instant,
-    /// The last version that was decided on: building needs the same files.
-    snapshot: Option<(Option<Oid>, Snapshot)>,
-    /// Held for as long as this lives; the kernel frees it should the process die.
-    _lock: Option<File>,
+    name: String,
+    /// The operation that this process has come with, which need not be in the queue.
+    own: Option<Queued>,
+    /// The queue by operation, as it was read last.
+    queued: HashMap<OpId, Queued>,
+    /// What has been answered: it leaves what is written down as known to others at the end.
+    answered: Vec<OpId>,
+    past: Option<Past>,
+    /// Whether older history was fetched, which is done once.
+    deepened: bool,
+    others: Vec<(Oid, Announced)>,
+    settled: SettledOutboxes,
+    announces: bool,
+    files: BTreeMap<OpId, Vec<FileChange>>,
+    /// Why the checkout has not followed what landed.
+    left: Option<String>,
+}
+
+/// What came of publishing.
+pub struct Led {
+    /// The answers, in their order.
+    pub answers: Vec<(OpId, Answer)>,
+    /// The files that the operations have written, where this process has carried them out.
+    pub files: BTreeMap<OpId, Vec<FileChange>>,
+}
+
+/// Publishes an operation and, with the lock, whatever else is in the queue.
+///
+/// # Errors
+/// [`Trouble`] when it is not known what became of it.
+pub fn publish(session: &Session, turn: &Turn, operation: &Operation, limit: Duration) -> Result<Led, Trouble> {
+    let founding = operation.verb() == Verb::Init;
+    let mut publisher = Publisher::new(session, founding, founding || turn.is_shared())?;
+    let queue = &publisher.queue;
+    let known = queue.entries().into_iter().find(|entry| entry.operation.id == operation.id);
+    let entry = known.unwrap_or_else(|| Queued {
+        order: queue.next_order(),
+        operation: operation.clone(),
+        owner: Process::own(),
+        known: Known::Nobody,
+    });
+    // Whoever was passed over may yet announce it.
+    let known = if turn.may_be_carried() { Known::Announced } else { entry.known };
+    publisher.own = Some(Queued { owner: Process::own(), known, ..entry });
+    publisher.lead(Wanted::One(operation.id), limit)
+}
+
+/// Publishes everything in the queue.
+///
+/// # Errors
+/// [`Trouble`] when the remote cannot be asked.
+pub fn publish_all(session: &Session, limit: Duration) -> Result<Led, Trouble> {
+    Publisher::new(session, false, false)?.lead(Wanted::All, limit)
 }
 
 impl<'a> Publisher<'a> {
-    /// Waits for its turn among the processes of this clone.
-    ///
-    /// # Errors
-    /// [`Failure`] when this clone's own state cannot be written.
-    pub fn new(session: &'a Session, founding: bool) -> Result<Self, Failure> {
-        let lock = take_turn(session)?;
-        Ok(Self { session, founding, begun: Instant::now(), snapshot: None, _lock: lock })
+    fn new(session: &'a Session, founding: bool, alone: bool) -> Result<Self, Trouble> {
+        let folder = session.board.state_dir();
+        let name = clone_name(&folder).map_err(state("name this clone in", &folder))?;
+        let settled = SettledOutboxes::load(folder.join("outboxes"));
+        let mut publisher = Self {
+            session,
+            queue: session.queue(),
+            founding,
+            alone,
+            begun: Instant::now(),
+            name,
+            own: None,
+            queued: HashMap::new(),
+            answered: Vec::new(),
+            past: None,
+            deepened: false,
+            others: Vec::new(),
+            settled,
+            announces: false,
+            files: BTreeMap::new(),
+            left: None,
+        };
+        if !alone {
+            publisher.end_what_a_dead_leader_left();
+        }
+        publisher.announces = !founding && session.board.remote_name().is_some() && publisher.remote_takes_outboxes();
+        Ok(publisher)
     }
 
-    fn snapshot(&mut self, head: Option<Oid>, operation: &Operation) -> Result<Snapshot, Trouble> {
-        if let Some((known, snapshot)) = &self.snapshot
-            && *known == head
-        {
-            return Ok(snapshot.clone());
+    fn lead(mut self, wanted: Wanted, limit: Duration) -> Result<Led, Trouble> {
+        let result = lead(&mut self, wanted, limit);
+        self.queue.strike_out(&self.answered);
+        self.note_settled();
+        let mut answers = result?;
+        if answers.iter().any(|(_, answer)| matches!(answer, Answer::Settled { refused: None, .. })) {
+            // Carried out by somebody else: the checkout follows what was fetched.
+            if let Ok(Some(head)) = self.session.board.head() {
+                self.follow(head);
+            }
         }
-        let board = &self.session.board;
-        let decided = match head {
-            Some(head) => board.decided(head, basis(operation)).map_err(trouble)?,
-            None => HashMap::<OpId, Decided>::new(),
-        };
-        let snapshot = self.session.snapshot(head).map_err(trouble)?.with_decided(decided);
-        self.snapshot = Some((head, snapshot.clone()));
-        Ok(snapshot)
+        if let Some(why) = &self.left {
+            for (_, answer) in &mut answers {
+                if let Answer::Published { warnings, .. } = answer {
+                    warnings.push(checkout_left(why));
+                }
+            }
+        }
+        Ok(Led { answers, files: self.files })
+    }
+
+    /// Remembers the outboxes in which nothing is left to decide.
+    fn note_settled(&mut self) {
+        let Some(past) = &self.past else { return };
+        for (commit, announced) in &self.others {
+            if announced.operations.iter().all(|operation| past.decided(operation.id).is_some()) {
+                self.settled.add(*commit);
+            }
+        }
+        if let Ok(there) = self.session.board.outboxes() {
+            self.settled.keep(&there.into_iter().map(|(_, commit)| commit).collect::<Vec<_>>());
+        }
+    }
+
+    fn state_file(&self, name: &str) -> PathBuf {
+        self.session.board.state_dir().join(name)
+    }
+
+    /// A git that outlives its squad would be in the way of the next one at git's own locks. Its push harms nothing.
+    fn end_what_a_dead_leader_left(&self) {
+        let file = self.state_file("push.json");
+        let Ok(bytes) = fs::read(&file) else { return };
+        if let Ok(process) = serde_json::from_slice::<Process>(&bytes)
+            && process.is_alive()
+        {
+            end_orphans(process.pid);
+        }
+        let _ = fs::remove_file(file);
+    }
+
+    /// A clone whose push of a board has never been accepted announces nothing yet: where the remote lets nobody push,
+    /// nothing shall be known to others that its owner was told did not happen.
+    fn remote_takes_outboxes(&self) -> bool {
+        let refused = fs::metadata(self.state_file("outbox-refused")).and_then(|m| m.modified());
+        let refused = refused.is_ok_and(|at| at.elapsed().is_ok_and(|ago| ago < REFUSAL_LIFE));
+        !refused && self.state_file("landed").exists()
     }
 
     /// The committer is who publishes: the person or agent whose git this is.
@@ -75,21 +190,49 @@ impl<'a> Publisher<'a> {
             at_ms: self.session.now().0,
         }
     }
-}
 
-fn basis(operation: &Operation) -> Option<Oid> {
-    operation.basis.head.as_deref().and_then(|head| head.parse().ok())
-}
-
-/// The author is who acts, by the roster's address for them.
-fn author(operation: &Operation, snapshot: &Snapshot, changes: &Changeset) -> Identity {
-    let config = changes.config.as_ref().or_else(|| snapshot.config().ok().flatten());
-    let email = config.and_then(|c| c.agent(&operation.actor)).and_then(|a| a.email.clone());
-    Identity {
-        name: operation.actor.as_str().to_owned(),
-        email: email.unwrap_or_else(|| format!("{}@squad.invalid", operation.actor)),
-        at_ms: operation.at.0,
+    fn follow(&mut self, head: Oid) {
+        let Ok(snapshot) = self.session.snapshot(Some(head)) else { return };
+        self.left = match self.session.board.follow(head, &snapshot.locks_path()) {
+            Ok(Follow::NotCheckedOut | Follow::Followed) => None,
+            Ok(Follow::Left { why }) => Some(why),
+            Err(fault) => Some(fault.to_string()),
+        };
     }
+
+    fn read_announcements(&mut self) -> Result<(), AccessFault> {
+        let board = &self.session.board;
+        self.others.clear();
+        for (clone, commit) in board.outboxes()? {
+            if clone == self.name || !is_name(&clone) || self.settled.holds(commit) {
+                continue;
+            }
+            match board.read_outbox(commit)? {
+                Ok(outbox) => self.others.push((commit, Announced { clone, operations: outbox.operations })),
+                // Of no use to anybody until it is replaced; `doctor` names it.
+                Err(_) => self.settled.add(commit),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whether an operation may have been made on a board that is only beyond the history that is here, and is
+    /// not so old that others have settled it long ago.
+    fn is_worth_deepening(&self, operation: &Operation) -> bool {
+        let mine = self.queued.contains_key(&operation.id);
+        let age = self.session.now().since(operation.at);
+        !self.deepened && (mine || age < REFUSAL_LIFE.as_millis().try_into().unwrap_or(u64::MAX))
+    }
+}
+
+/// Says that the user's checkout is not where the board is.
+fn checkout_left(why: &str) -> String {
+    format!("published; your checkout was left as it is: {why}")
+}
+
+fn state(what: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Trouble {
+    let path = path.to_owned();
+    move |source| Trouble::Access(AccessFault::State { what, path, source })
 }
 
 fn trouble(fault: AccessFault) -> Trouble {
@@ -103,122 +246,192 @@ fn trouble(fault: AccessFault) -> Trouble {
     }
 }
 
-fn take_turn(session: &Session) -> Result<Option<File>, Failure> {
-    let folder = session.board.state_dir();
-    let path = folder.join("publish.lock");
-    let failed = |what: &'static str| {
-        let path = path.clone();
-        move |source| AccessFault::State { what, path, source }
-    };
-    make_private(&folder).map_err(failed("make the folder of"))?;
-    let file = fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(failed("open the publish lock"))?;
-    let begun = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => {
-                session.board.keep_house();
-                return Ok(Some(file));
-            }
-            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => thread::sleep(LOCK_POLL),
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            // A file system without locks: the lease alone decides.
-            Err(TryLockError::Error(_)) => return Ok(None),
+fn moved(outcome: PushOutcome) -> Moved {
+    match outcome {
+        PushOutcome::Landed => Moved::Landed,
+        PushOutcome::Rejected { by, reason } => Moved::Rejected { reason, on_principle: by == RejectedBy::Remote },
+        PushOutcome::Blocked { worktree, reason } => {
+            Moved::InTheWay { worktree: worktree.display().to_string(), reason }
         }
+        PushOutcome::Unknown { reason } => Moved::Unknown { reason },
     }
 }
 
 impl Shared for Publisher<'_> {
     type Head = Option<Oid>;
+    type Draft = Changes;
 
     fn recent(&mut self) -> Option<Option<Oid>> {
-        if self.founding {
-            return None;
-        }
-        // Only a head that this very command has fetched: with one of an earlier command, a remote that has gone since
-        // would make the first push unknown instead of not having happened.
-        let fetched = self.session.fetched.take()?;
-        // While this process waited for its turn, others of this clone have landed: what they have recorded since was
-        // confirmed to them. Building on the older head would be a push for nothing.
-        Some(self.session.board.head().ok().flatten().or(Some(fetched)))
+        let head = self.session.fetched.take().filter(|_| !self.founding)?;
+        self.read_announcements().ok()?;
+        Some(Some(head))
     }
 
     fn fetch(&mut self) -> Result<Option<Oid>, Trouble> {
         let board = &self.session.board;
-        if !self.founding {
-            return board.fetch(NETWORK_LIMIT).map(Some).map_err(trouble);
+        if self.founding {
+            let branch = board.branch().unwrap_or_default();
+            return board.look(&branch, NETWORK_LIMIT).map_err(trouble);
         }
-        let branch = board.branch().unwrap_or_default();
-        board.look(&branch, NETWORK_LIMIT).map_err(trouble)
+        let head = board.fetch_all(NETWORK_LIMIT).map_err(trouble)?;
+        self.read_announcements().map_err(trouble)?;
+        Ok(Some(head))
     }
 
-    fn decide(&mut self, head: &Option<Oid>, operation: &Operation) -> Result<Decision, Trouble> {
-        let snapshot = self.snapshot(*head, operation)?;
-        Ok(decide(&snapshot, operation)?)
+    fn entries(&mut self) -> Result<Vec<Entry<Option<Oid>>>, Trouble> {
+        let mut found = self.queue.entries();
+        if self.alone {
+            let own = self.own.as_ref().map(|own| own.operation.id);
+            found.retain(|entry| Some(entry.operation.id) == own);
+        }
+        if let Some(own) = &self.own {
+            match found.iter_mut().find(|entry| entry.operation.id == own.operation.id) {
+                Some(entry) => *entry = Queued { order: entry.order, ..own.clone() },
+                None => found.push(own.clone()),
+            }
+        }
+        found.retain(|entry| !self.answered.contains(&entry.operation.id));
+        self.queued = found.iter().map(|entry| (entry.operation.id, entry.clone())).collect();
+        let entry = |queued: Queued| Entry {
+            exposure: match queued.known {
+                Known::Nobody => Exposure::None,
+                Known::Sent(head) => Exposure::Sent(head.parse().ok()),
+                Known::Announced => Exposure::Announced,
+            },
+            orphan: !queued.owner.is_alive(),
+            operation: queued.operation,
+        };
+        Ok(found.into_iter().map(entry).collect())
     }
 
-    fn build(
-        &mut self,
-        head: &Option<Oid>,
-        operation: &Operation,
-        changes: &Changeset,
-    ) -> Result<Built<Option<Oid>>, Trouble> {
-        let snapshot = self.snapshot(*head, operation)?;
-        let files = files_of(&snapshot, changes).map_err(|fault| match fault {
-            RenderFault::Board(fault) => Trouble::Board(fault),
-            RenderFault::Invalid(violations) => Trouble::Invalid(violations),
-        })?;
-        let author = author(operation, &snapshot, changes);
-        let message = receipt::message(operation, &changes.receipt);
-        let commit = self.session.board.build(*head, &files, &author, &self.committer(), &message).map_err(trouble)?;
-        Ok(Built { head: Some(commit), files })
+    fn announced(&mut self) -> Vec<Announced> {
+        self.others.iter().map(|(_, announced)| announced.clone()).collect()
     }
 
-    fn push(&mut self, from: &Option<Oid>, to: &Option<Oid>) -> Pushed {
+    fn standing(&mut self, head: &Option<Oid>, operation: &Operation) -> Result<Standing, Trouble> {
+        let Some(head) = *head else { return Ok(Standing::Open) };
+        let basis = operation.basis.head.as_deref().and_then(|head| head.parse::<Oid>().ok());
+        if operation.verb() == Verb::Init {
+            return Ok(Standing::Open);
+        }
+        let Some(basis) = basis else { return Ok(Standing::Elsewhere) };
+        if basis == head {
+            return Ok(Standing::Open);
+        }
+        let store = self.session.board.objects();
+        let mut past = self.past.take().filter(|past| past.head == head).unwrap_or_else(|| Past::of(head));
+        let mut reach = past.reach(store, basis, MAX_AGE).map_err(|e| trouble(e.into()))?;
+        if reach == Reach::Elsewhere && self.is_worth_deepening(operation) {
+            self.deepened = true;
+            if self.session.board.deepen(NETWORK_LIMIT) {
+                past = Past::of(head);
+                reach = past.reach(store, basis, MAX_AGE).map_err(|e| trouble(e.into()))?;
+            }
+        }
+        let standing = match (past.decided(operation.id), reach) {
+            (Some(decided), _) => Standing::Decided(decided.clone()),
+            (None, Reach::Known) => Standing::Open,
+            (None, Reach::Elsewhere) => Standing::Elsewhere,
+            (None, Reach::TooFar) => Standing::TooOld,
+        };
+        self.past = Some(past);
+        Ok(standing)
+    }
+
+    fn draft(&mut self, head: &Option<Oid>) -> Result<Changes, Trouble> {
+        let snapshot = self.session.snapshot(*head).map_err(trouble)?;
+        Ok(Changes { line: self.session.board.line(*head, snapshot).map_err(trouble)?, files: BTreeMap::new() })
+    }
+
+    fn seal(&mut self, draft: Changes, refused: &[(OpId, String)]) -> Result<Sealed<Option<Oid>>, Trouble> {
+        let made = draft.line.seal(&self.committer(), refused).map_err(trouble)?;
+        let wanted = self.own.as_ref().map(|own| own.operation.id);
+        self.files.extend(draft.files.into_iter().filter(|(id, _)| Some(*id) == wanted));
+        Ok(Sealed {
+            head: Some(made.head),
+            commits: made.commits.iter().map(|(id, commit)| (*id, commit.to_string())).collect(),
+            last: made.head.to_string(),
+        })
+    }
+
+    fn announces(&self) -> bool {
+        self.announces
+    }
+
+    fn remember(&mut self, exposed: &[(OpId, Exposure<Option<Oid>>)]) -> Result<(), Trouble> {
+        let mut out: Vec<Queued> = Vec::new();
+        for (id, exposure) in exposed {
+            let known = match exposure {
+                Exposure::None => continue,
+                Exposure::Sent(head) => Known::Sent(head.map(|head| head.to_string()).unwrap_or_default()),
+                Exposure::Announced => Known::Announced,
+            };
+            out.extend(self.queued.get(id).map(|queued| Queued { known, ..queued.clone() }));
+        }
+        let alone = self.own.as_ref().map(|own| own.operation.id).filter(|_| self.alone);
+        self.queue.write_out(&out, alone).map_err(state("write the queue in", &self.session.board.state_dir()))
+    }
+
+    fn push(&mut self, from: &Option<Oid>, to: &Option<Oid>, outbox: Option<&[Operation]>) -> Pushed {
+        let board = &self.session.board;
+        let unknown = |fault: AccessFault| Pushed { board: Moved::Unknown { reason: fault.to_string() }, outbox: None };
+        let post = match outbox.map(|operations| board.post(&self.name, operations, &self.committer())) {
+            None => None,
+            Some(Ok(post)) => post,
+            Some(Err(fault)) => return unknown(fault),
+        };
+        let file = self.state_file("push.json");
+        let note = |pid| {
+            let text = serde_json::to_vec(&Process::with_id(pid)).unwrap_or_default();
+            let _ = write_whole(&file, &text);
+        };
         let to = to.expect("what is pushed has a commit");
-        match self.session.board.push(*from, to, NETWORK_LIMIT) {
-            Ok(PushOutcome::Landed) => Pushed::Landed,
-            Ok(PushOutcome::Rejected { by, reason }) => {
-                Pushed::Rejected { reason, on_principle: by == RejectedBy::Remote }
-            }
-            Ok(PushOutcome::Blocked { worktree, reason }) => {
-                Pushed::InTheWay { worktree: worktree.display().to_string(), reason }
-            }
-            Ok(PushOutcome::Unknown { reason }) => Pushed::Unknown { reason },
-            Err(fault) => Pushed::Unknown { reason: fault.to_string() },
+        let outcome = board.push(*from, to, post.as_ref(), NETWORK_LIMIT, &note);
+        let _ = fs::remove_file(&file);
+        match outcome {
+            Ok((board, outbox)) => Pushed { board: moved(board), outbox: outbox.map(moved) },
+            Err(fault) => unknown(fault),
         }
     }
 
-    fn decided(&mut self, head: &Option<Oid>, operation: &Operation) -> Result<Option<Decided>, Trouble> {
-        let snapshot = self.snapshot(*head, operation)?;
-        Ok(Board::decided(&snapshot, &operation.id)?)
+    fn confirm(&mut self, head: &Option<Oid>) {
+        let Some(head) = *head else { return };
+        // A later head may have been recorded meanwhile; the fetch before the next push tells.
+        let _ = self.session.board.confirm(head);
+        if !self.state_file("landed").exists() {
+            let _ = write_whole(&self.state_file("landed"), b"");
+            self.announces =
+                !self.founding && self.session.board.remote_name().is_some() && self.remote_takes_outboxes();
+        }
+        self.follow(head);
     }
 
-    fn note_started(&mut self, operation: &Operation) -> Result<(), Trouble> {
-        let pending = self.session.pending();
-        let path = self.session.board.state_dir().join("queue");
-        pending
-            .add(operation)
-            .map_err(|source| Trouble::Access(AccessFault::State { what: "write the queue", path, source }))
+    fn outbox_was_refused(&mut self, reason: &str) {
+        self.announces = false;
+        let _ = write_whole(&self.state_file("outbox-refused"), reason.as_bytes());
     }
 
-    fn is_open(&self, operation: &Operation) -> bool {
-        self.session.pending().has(operation.id)
-    }
-
-    fn confirm(&mut self, head: &Option<Oid>) -> Result<(), Trouble> {
-        match head {
-            Some(head) => self.session.board.confirm(*head).map_err(trouble),
-            None => Ok(()),
+    fn answer(&mut self, id: OpId, answer: &Answer) {
+        self.answered.push(id);
+        let own = self.own.as_ref().is_some_and(|own| own.operation.id == id);
+        let queued = self.queued.get(&id);
+        // Whoever has come with it has the answer in hand, and nobody waits for what nobody wants.
+        if own || *answer == Answer::Dropped || queued.is_none() {
+            return;
+        }
+        let mut answer = answer.clone();
+        if let (Answer::Published { warnings, .. }, Some(why)) = (&mut answer, &self.left) {
+            warnings.push(checkout_left(why));
+        }
+        if let Some(queued) = queued
+            && self.queue.answer(&queued.operation, &answer).is_err()
+        {
+            self.answered.retain(|known| *known != id);
         }
     }
 
-    fn note_settled(&mut self, operation: &Operation) {
-        self.session.pending().remove(operation.id);
+    fn name(&self) -> String {
+        self.name.clone()
     }
 
     fn elapsed(&self) -> Duration {
@@ -233,5 +446,58 @@ impl Shared for Publisher<'_> {
         // Without randomness the pauses are merely alike.
         let bits = getrandom::u64().unwrap_or(1 << 63);
         (bits >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// A line of changes, with the files that each writes.
+pub struct Changes {
+    line: Line,
+    files: BTreeMap<OpId, Vec<FileChange>>,
+}
+
+impl Draft for Changes {
+    fn board(&self) -> &dyn Board {
+        self.line.board()
+    }
+
+    fn add(&mut self, operation: &Operation, changes: &Changeset) -> Result<(), Trouble> {
+        let files = self.line.add(operation, changes).map_err(|fault| match fault {
+            LineFault::Render(RenderFault::Board(fault)) => Trouble::Board(fault),
+            LineFault::Render(RenderFault::Invalid(violations)) => Trouble::Invalid(violations),
+            LineFault::Access(fault) => trouble(fault),
+        })?;
+        self.files.insert(operation.id, files);
+        Ok(())
+    }
+}
+
+/// Outboxes in which nothing is left to decide, by their commits: they cost nothing until they are replaced.
+struct SettledOutboxes {
+    file: PathBuf,
+    known: HashSet<String>,
+    changed: bool,
+}
+
+impl SettledOutboxes {
+    fn load(file: PathBuf) -> Self {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        Self { file, known: text.lines().map(str::to_owned).collect(), changed: false }
+    }
+
+    fn holds(&self, commit: Oid) -> bool {
+        self.known.contains(&commit.to_string())
+    }
+
+    fn add(&mut self, commit: Oid) {
+        self.changed |= self.known.insert(commit.to_string());
+    }
+
+    /// Writes down those that are still there. Losing it costs one more look.
+    fn keep(&mut self, there: &[Oid]) {
+        self.known.retain(|known| there.iter().any(|commit| commit.to_string() == *known));
+        if self.changed {
+            let lines: Vec<&str> = self.known.iter().map(String::as_str).collect();
+            let _ = write_whole(&self.file, lines.join("\n").as_bytes());
+        }
     }
 }

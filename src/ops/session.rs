@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::failure::Failure;
-use super::pending::Pending;
+use super::queue::Queue;
 use crate::board::Oid;
 use crate::board::snapshot::Snapshot;
 use crate::board::store::{AccessFault, BoardStore, write_whole};
@@ -55,19 +55,23 @@ pub struct Session {
     pub clock: Rc<dyn Clock>,
     /// What the command line says.
     pub options: Options,
-    /// The head that this command has fetched and not built on yet.
+    /// The head that this command has fetched to build on, and not built on yet.
     pub fetched: Cell<Option<Oid>>,
     /// The version that was looked at last: a command asks for the same one again and again.
     seen: RefCell<Option<(Oid, Snapshot)>>,
 }
 
-/// How fresh the board must be for reading.
+/// How fresh the board must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
     /// As fresh as the board's settings ask for.
     Due,
     /// Fetched now.
     Now,
+    /// Fetched now, for building on it: what other clones have announced comes with it.
+    ToBuildOn,
+    /// As another process of this clone has just seen it.
+    Seen,
 }
 
 /// The board at one head.
@@ -150,14 +154,22 @@ impl Session {
             return self.view_at(head);
         }
         if let Some(head) = known
-            && freshness == Freshness::Due
-            && self.is_fresh(head)
+            && (freshness == Freshness::Seen || freshness == Freshness::Due && self.is_fresh(head))
         {
             return self.view_at(head);
         }
-        match (self.board.fetch(NETWORK_LIMIT), known) {
+        let fetched = match freshness {
+            Freshness::ToBuildOn => {
+                self.set_namespace(known);
+                self.board.fetch_all(NETWORK_LIMIT)
+            }
+            _ => self.board.fetch(NETWORK_LIMIT),
+        };
+        match (fetched, known) {
             (Ok(head), _) => {
-                self.fetched.set(Some(head));
+                if freshness == Freshness::ToBuildOn {
+                    self.fetched.set(Some(head));
+                }
                 self.view_at(head)
             }
             (Err(AccessFault::Fetch(fault)), Some(head)) => {
@@ -165,6 +177,16 @@ impl Session {
                 Ok(View { degraded, fault: Some(AccessFault::Fetch(fault).into()), ..self.view_at(head)? })
             }
             (Err(fault), _) => Err(fault.into()),
+        }
+    }
+
+    /// Tells the board where its refs are, by the configuration that was seen last.
+    fn set_namespace(&self, head: Option<Oid>) {
+        if let Some(head) = head
+            && let Ok(snapshot) = self.snapshot(Some(head))
+            && let Ok(Some(config)) = snapshot.config()
+        {
+            self.board.set_namespace(&config.refs.namespace);
         }
     }
 
@@ -245,7 +267,7 @@ impl Session {
         action: Action,
     ) -> Result<Operation, Failure> {
         let id = task.map(|t| t.id.clone());
-        if let Some(earlier) = self.pending().find(&action, id.as_ref(), &actor) {
+        if let Some(earlier) = self.queue().find(&action, id.as_ref(), &actor) {
             return Ok(earlier);
         }
         let at = self.now();
@@ -296,8 +318,8 @@ impl Session {
         }
     }
 
-    /// Returns the operations of this clone whose outcome is not known.
-    pub fn pending(&self) -> Pending {
-        Pending::new(self.board.state_dir().join("queue"))
+    /// Returns the operations of this clone that nobody has decided yet.
+    pub fn queue(&self) -> Queue {
+        Queue::new(self.board.state_dir())
     }
 }

@@ -4,7 +4,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
+use super::publish::Answer;
+use super::publisher::{PUBLISH_LIMIT, publish_all};
 use super::session::{NETWORK_LIMIT, Session};
+use super::turn::Turn;
 use crate::board::Follow;
 use crate::model::code::ErrorCode;
 use crate::model::id::{OpId, TaskId};
@@ -66,26 +69,7 @@ pub fn sync(session: &Session) -> Result<Synced, Failure> {
         provisional: Vec::new(),
         warnings: Vec::new(),
     };
-    for operation in session.pending().all() {
-        let mut settled = Settled {
-            op: operation.id,
-            verb: operation.verb(),
-            task: operation.task.clone(),
-            commit: None,
-            error: None,
-        };
-        match session.publish(&operation) {
-            Ok(done) => {
-                settled.commit = done.receipt.map(|r| r.commit);
-                synced.published.push(settled);
-            }
-            Err(failure) => {
-                let open = failure.code == ErrorCode::Undecided;
-                settled.error = Some(json!({"code": failure.code, "message": failure.message}));
-                if open { synced.provisional.push(settled) } else { synced.lost.push(settled) }
-            }
-        }
-    }
+    settle(session, &mut synced)?;
     head = session.board.head()?.unwrap_or(head);
     let locks = session.snapshot(Some(head))?.locks_path();
     if let Follow::Left { why } = session.board.follow(head, &locks)? {
@@ -93,4 +77,47 @@ pub fn sync(session: &Session) -> Result<Synced, Failure> {
     }
     synced.head = head.to_string();
     Ok(synced)
+}
+
+/// Publishes what is in the queue, and tells what became of each.
+fn settle(session: &Session, synced: &mut Synced) -> Result<(), Failure> {
+    let waiting = session.queue().operations();
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let turn = Turn::wait_for(session)?;
+    let led = publish_all(session, PUBLISH_LIMIT)?;
+    for operation in &waiting {
+        let answer = led.answers.iter().find(|(id, _)| *id == operation.id).map(|(_, answer)| answer.clone());
+        // Another process may have been faster.
+        let answer = answer.or_else(|| session.queue().answer_to(operation.id));
+        let mut settled = Settled {
+            op: operation.id,
+            verb: operation.verb(),
+            task: operation.task.clone(),
+            commit: None,
+            error: None,
+        };
+        let Some(answer) = answer else {
+            synced.provisional.push(settled);
+            continue;
+        };
+        let open = matches!(&answer, Answer::Failed(failure) if failure.code == ErrorCode::Undecided);
+        let result = session.done(operation, answer, &[]);
+        if !open {
+            session.queue().remove(operation.id);
+        }
+        match result {
+            Ok(done) => {
+                settled.commit = done.receipt.map(|r| r.commit);
+                synced.published.push(settled);
+            }
+            Err(failure) => {
+                settled.error = Some(json!({"code": failure.code, "message": failure.message}));
+                if open { synced.provisional.push(settled) } else { synced.lost.push(settled) }
+            }
+        }
+    }
+    synced.warnings.extend(turn.warning);
+    Ok(())
 }

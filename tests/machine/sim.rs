@@ -125,6 +125,14 @@ impl Sim {
         }
     }
 
+    /// Enters executors in the roster.
+    pub fn enter(&mut self, names: &[AgentName]) {
+        for name in names {
+            let agent = Agent::new(name.clone(), Role::Executor, AgentKind::Agent);
+            self.must("olga", None, Action::AgentsAdd { agent });
+        }
+    }
+
     /// Makes a task of development with this id.
     pub fn make(&mut self, actor: &str, task: &str, fill: impl FnOnce(&mut NewTask)) {
         let mut new = NewTask { id: Some(id(task)), title: format!("make {task}"), ..NewTask::default() };

@@ -34,7 +34,7 @@ pub(in crate::cli) fn run(
         Some(AgentsCommand::Remove(a)) => (Action::AgentsRemove { name: a.name }, a.writing.dry_run),
     };
     let session = cx.session_with(|o| o.dry_run = dry_run)?;
-    let done = session.act(None, action)?;
+    let done = session.act(None, &action)?;
     list(cx, name, &session, Some(&done))
 }
 

@@ -14,12 +14,12 @@ use crate::ops::session::Freshness;
 pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &ArchiveArgs) -> Result<u8, Failure> {
     let session = cx.session_with(|o| o.dry_run = args.writing.dry_run)?;
     if let Some(task) = &args.task {
-        let done = session.act(None, Action::Archive { tasks: vec![task.clone()] })?;
+        let done = session.act(None, &Action::Archive { tasks: vec![task.clone()] })?;
         return Ok(answers::done(cx, "archive", &done, Vec::new()));
     }
     let age = args.older_than.unwrap_or_default();
     let tasks = completed_before(&session.view(Freshness::Due)?, session.now(), age)?;
-    let done = session.act(None, Action::Archive { tasks })?;
+    let done = session.act(None, &Action::Archive { tasks })?;
     let ids: Vec<_> = done.tasks.iter().map(|t| json!({"id": t.id})).collect();
     let answer = answers::with_outcome(Answer::new("archive").with("tasks", ids), &done);
     cx.ui.answer(&answer, |ui| {

@@ -21,6 +21,6 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: BlockArgs) -> Result<u8, F
         holder: args.holder,
     };
     let now = session.now();
-    let done = session.act_on(Some(&args.task), Verb::Block, |view| action(view, now, obstacle))?;
+    let done = session.act_on(Some(&args.task), Verb::Block, |view| action(view, now, obstacle.clone()))?;
     Ok(answers::done(cx, "block", &done, Vec::new()))
 }

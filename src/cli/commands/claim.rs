@@ -12,7 +12,7 @@ use crate::ops::failure::Failure;
 pub(in crate::cli) fn run(cx: &mut Context<'_>, args: ClaimArgs) -> Result<u8, Failure> {
     let session = cx.session_with(|o| o.dry_run = args.writing.dry_run)?;
     let done = match &args.task {
-        Some(task) => session.act(Some(task), Action::Claim { plan: args.plan })?,
+        Some(task) => session.act(Some(task), &Action::Claim { plan: args.plan })?,
         None => claim_next(&session, args.plan.as_deref())?,
     };
     let task = done.task();

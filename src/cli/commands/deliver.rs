@@ -36,7 +36,7 @@ pub(in crate::cli) fn run(
         Goal::Review => Action::Submit(hand_in),
         Goal::Done => Action::Complete(hand_in),
     };
-    let done = session.act(Some(&args.task), action)?;
+    let done = session.act(Some(&args.task), &action)?;
     let evidence = evidence(&done, brought);
     Ok(answers::done(cx, name, &done, vec![("evidence", evidence)]))
 }
@@ -45,7 +45,7 @@ pub(in crate::cli) fn verify(cx: &mut Context<'_>, args: VerifyArgs) -> Result<u
     let session = cx.session_with(|o| o.dry_run = args.writing.dry_run)?;
     let hand_in = hand_in(&session, args.hand_in)?;
     let brought = hand_in.evidence.len();
-    let done = session.act(Some(&args.task), Action::Verify { comment: args.comment, hand_in })?;
+    let done = session.act(Some(&args.task), &Action::Verify { comment: args.comment, hand_in })?;
     let evidence = evidence(&done, brought);
     Ok(answers::done(cx, "verify", &done, vec![("evidence", evidence)]))
 }

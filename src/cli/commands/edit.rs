@@ -8,13 +8,13 @@ use crate::model::operation::{Action, FieldChange, Verb};
 use crate::model::task::Task;
 use crate::ops::failure::Failure;
 
-pub(in crate::cli) fn run(cx: &mut Context<'_>, args: EditArgs) -> Result<u8, Failure> {
+pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &EditArgs) -> Result<u8, Failure> {
     let session = cx.session_with(|o| o.dry_run = args.writing.dry_run)?;
     let id = args.task.clone();
     let now = session.now();
     let done = session.act_on(Some(&id), Verb::Edit, |view| {
         let (task, _) = view.task(&args.task)?;
-        Ok(Action::Edit { changes: changes(&task, args, now) })
+        Ok(Action::Edit { changes: changes(&task, args.clone(), now) })
     })?;
     Ok(answers::done(cx, "edit", &done, Vec::new()))
 }

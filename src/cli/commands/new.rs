@@ -37,7 +37,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: NewArgs) -> Result<u8, Fai
             ..NewTask::default()
         }],
     };
-    let done = session.act(None, Action::New { tasks })?;
+    let done = session.act(None, &Action::New { tasks })?;
     if !many {
         return Ok(answers::done(cx, "new", &done, Vec::new()));
     }

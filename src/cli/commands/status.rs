@@ -14,7 +14,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>) -> Result<u8, Failure> {
     let view = session.view(Freshness::Due)?;
     super::warn_invalid(cx, &view)?;
     let counts = counts(&view)?;
-    let open = session.pending().all();
+    let open = session.queue().operations();
     let provisional: Vec<_> = open
         .iter()
         .map(|o| match &o.task {

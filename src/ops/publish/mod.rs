@@ -1,384 +1,417 @@
-//! The publish loop: an operation goes in, the truth about it comes out.
+//! The publish loop: operations go in, the truth about each comes out.
 //!
-//! Owns the one place that retries. It decides on a head that the remote has confirmed, pushes with a lease on that
-//! head, and on rejection fetches and decides again: old bytes are never applied twice. What landed is told apart
-//! from what did not only by what the remote says; when the remote does not say, the history is searched for the
-//! operation's id.
+//! Owns the one place that retries. Whoever leads publishes for the whole clone, and carries along what other clones
+//! have announced: one push a round moves the board and this clone's outbox together. Every decision is made on a head
+//! that the remote has confirmed, and every push names that head as the value that it replaces. What landed is told
+//! from what did not only by what the remote says; when it does not say, the history is searched for the operation.
 //!
-//! Knows the board through [`Shared`] alone, so that it runs against a real remote and against a simulated one alike.
+//! The protocol, with its proof, is told in `docs/concurrency.md`.
+
+mod answer;
+mod round;
+mod shared;
 
 use std::time::Duration;
 
-use crate::board::render::FileChange;
-use crate::board::store::AccessFault;
-use crate::model::board::{BoardFault, Changeset, Decided, Decision, Unchanged};
-use crate::model::operation::Operation;
-use crate::model::refusal::Refusal;
-use crate::schema::Violation;
+pub use answer::{Answer, Trouble};
+pub use round::{MAX_AGE, UNCHANGED};
+pub use shared::{Announced, Draft, Entry, Exposure, Moved, Pushed, Sealed, Shared, Standing};
 
-/// Pause after the first lost race; doubled with each, up to [`PAUSE_MAX`].
+use crate::model::id::OpId;
+use crate::model::operation::Operation;
+use round::{Carried, Round, Scope, plan, waiting};
+
+/// Pause after the first lost race where nobody helps; doubled with each, up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 
 /// Longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// Rejections in a row with an unmoved board before the remote is believed to mean it: a lock that another push
-/// holds for a moment looks the same.
+/// Refusals on principle, with an unmoved board, after which only this clone's own operations are tried, and after
+/// which only one. A lock that another push holds for a moment looks the same, so the first means nothing.
+const OWN_AFTER: u32 = 2;
+const ONE_AFTER: u32 = 3;
+
+/// Refusals on principle, with an unmoved board, after which the remote is believed to mean it.
 const REFUSALS_BEFORE_GIVING_UP: u32 = 4;
 
-/// The board as the loop sees it: one remote ref, and what hangs on it.
-pub trait Shared {
-    /// A version of the board.
-    type Head: Clone + PartialEq + std::fmt::Debug;
-
-    /// Returns the head that was confirmed last, where it is recent enough to build on without asking again.
-    fn recent(&mut self) -> Option<Self::Head>;
-
-    /// Asks the remote for its head.
-    ///
-    /// # Errors
-    /// [`Trouble`] when it cannot be reached, or its history does not follow from what was seen before.
-    fn fetch(&mut self) -> Result<Self::Head, Trouble>;
-
-    /// Decides on that version of the board.
-    ///
-    /// # Errors
-    /// [`Trouble`] when the board cannot be read.
-    fn decide(&mut self, head: &Self::Head, operation: &Operation) -> Result<Decision, Trouble>;
-
-    /// Builds the version that follows from a changeset. The same changeset on the same head may give the same
-    /// version as before; it need not.
-    ///
-    /// # Errors
-    /// [`Trouble::Invalid`] when the result would break the rules of the board.
-    fn build(
-        &mut self,
-        head: &Self::Head,
-        operation: &Operation,
-        changes: &Changeset,
-    ) -> Result<Built<Self::Head>, Trouble>;
-
-    /// Moves the remote's ref from one version to the next, if it is still at the former.
-    fn push(&mut self, from: &Self::Head, to: &Self::Head) -> Pushed;
-
-    /// Returns what became of an operation, as far as the history up to a head tells.
-    ///
-    /// # Errors
-    /// [`Trouble`] when the history cannot be read.
-    fn decided(&mut self, head: &Self::Head, operation: &Operation) -> Result<Option<Decided>, Trouble>;
-
-    /// Records that the operation may be on its way, durably, before its first push.
-    ///
-    /// # Errors
-    /// [`Trouble`] when it cannot be recorded; nothing is pushed then.
-    fn note_started(&mut self, operation: &Operation) -> Result<(), Trouble>;
-
-    /// Tells whether the operation is written down as one that may be on its way.
-    fn is_open(&self, operation: &Operation) -> bool;
-
-    /// Records a head that the remote has confirmed.
-    ///
-    /// # Errors
-    /// [`Trouble`] when it cannot be recorded.
-    fn confirm(&mut self, head: &Self::Head) -> Result<(), Trouble>;
-
-    /// Records that nothing more is to be done about the operation.
-    fn note_settled(&mut self, operation: &Operation);
-
-    /// Returns how long the loop has been running.
-    fn elapsed(&self) -> Duration;
-
-    /// Waits.
-    fn pause(&mut self, time: Duration);
-
-    /// Returns a random number from 0 up to and without 1.
-    fn chance(&mut self) -> f64;
+/// Whose answers the leader waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// That of one operation; whatever else is certain by then is told as well.
+    One(OpId),
+    /// Those of everything in the queue.
+    All,
 }
 
-/// A version that has been built and not yet pushed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Built<H> {
-    /// The version.
-    pub head: H,
-    /// The files that it writes and removes.
-    pub files: Vec<FileChange>,
-}
-
-/// What the remote said to a push.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pushed {
-    /// It moved the ref.
-    Landed,
-    /// It did not move the ref.
-    Rejected {
-        /// Why, in its words.
-        reason: String,
-        /// Whether it says so on principle (a hook, a protected branch) and not because the ref had moved.
-        on_principle: bool,
-    },
-    /// There is no remote, and somebody's checkout would be overwritten.
-    InTheWay {
-        /// The worktree.
-        worktree: String,
-        /// Why.
-        reason: String,
-    },
-    /// It did not say.
-    Unknown {
-        /// What happened instead.
-        reason: String,
-    },
-}
-
-/// What kept the loop from an answer.
-#[derive(Debug, thiserror::Error)]
-pub enum Trouble {
-    /// The remote cannot be reached.
-    #[error("the remote cannot be reached: {0}")]
-    Unreachable(String),
-    /// The remote said no, on principle.
-    #[error("the remote refuses the push: {0}")]
-    RemoteRefuses(String),
-    /// Whether it happened is not known.
-    #[error("it is not known whether operation {id} happened: {reason}")]
-    Undecided {
-        /// The operation.
-        id: String,
-        /// What kept it from being known.
-        reason: String,
-    },
-    /// Too many others were faster for too long.
-    #[error("no push got through in {} s; {pushes} were tried", after.as_secs())]
-    Contended {
-        /// How long it was tried.
-        after: Duration,
-        /// How often.
-        pushes: u32,
-    },
-    /// The remote's history does not follow from what this clone has seen.
-    #[error("the board was rewritten: {new} does not follow from {old}")]
-    Rewound {
-        /// The head that this clone had confirmed.
-        old: String,
-        /// The head that the remote has now.
-        new: String,
-    },
-    /// Somebody's checkout is in the way, where the repository has no remote.
-    #[error("the checkout in {worktree} is in the way: {reason}")]
-    CheckoutInTheWay {
-        /// The worktree.
-        worktree: String,
-        /// Why.
-        reason: String,
-    },
-    /// The board cannot be read.
-    #[error(transparent)]
-    Board(#[from] BoardFault),
-    /// The result would break the rules of the board.
-    #[error("the result would break the rules of the board")]
-    Invalid(Vec<Violation>),
-    /// There is no access to the board, or this clone's own state fails.
-    #[error(transparent)]
-    Access(AccessFault),
-}
-
-/// The truth about an operation.
-#[derive(Debug)]
-pub enum Outcome<H> {
-    /// It is on the board as the remote has it.
-    Published(Box<Published<H>>),
-    /// What it asked for was already so.
-    Unchanged(Unchanged),
-    /// It may not happen, judged on a head that the remote has confirmed.
-    Refused(Refusal),
-    /// An earlier try had been decided already.
-    Settled(Decided),
-}
-
-/// An operation that is on the board.
-#[derive(Debug)]
-pub struct Published<H> {
-    /// The version that holds it.
-    pub head: H,
-    /// What it changed.
-    pub changes: Changeset,
-    /// The files that it wrote and removed.
-    pub files: Vec<FileChange>,
-    /// How many pushes it took.
-    pub pushes: u32,
-}
-
-/// What is known of the pushes so far.
-#[derive(Debug, Clone)]
-struct InFlight<H> {
-    from: H,
-    to: H,
-    files: Vec<FileChange>,
-    changes: Changeset,
-    reason: String,
-}
-
-/// Publishes an operation: returns when the remote has it, or when it is certain that it will not happen.
+/// Publishes this clone's queue until what is wanted is known. Returns the answers that came out, in their order.
 ///
 /// # Errors
-/// [`Trouble`]. Only after [`Trouble::Undecided`] may the operation still happen.
-pub fn publish<S: Shared>(shared: &mut S, operation: &Operation, limit: Duration) -> Result<Outcome<S::Head>, Trouble> {
-    // An operation that an earlier process wrote down may have been pushed by it.
-    let taken_up = shared.is_open(operation);
-    let mut run = Run { shared, operation, limit, pushes: 0, refusals: 0, in_flight: None };
-    let outcome = match run.go() {
-        Err(trouble) if run.may_still_happen(taken_up, &trouble) => Err(run.undecided(&trouble)),
-        outcome => outcome,
+/// [`Trouble`] when what is wanted is not known. Only after [`Trouble::Undecided`] may it still happen; it stays in the
+/// queue then, and after any other trouble it is taken out.
+pub fn lead<S: Shared>(shared: &mut S, wanted: Wanted, limit: Duration) -> Result<Vec<(OpId, Answer)>, Trouble> {
+    let mut leader = Leader {
+        shared,
+        wanted,
+        limit,
+        mine: Vec::new(),
+        answers: Vec::new(),
+        scope: Scope::All,
+        refusals: 0,
+        pushes: 0,
+        beaten: 0,
+        round_trip: PAUSE_MIN,
     };
-    if !matches!(outcome, Err(Trouble::Undecided { .. })) {
-        run.shared.note_settled(operation);
+    match leader.run() {
+        Ok(()) => Ok(leader.answers),
+        Err(trouble) => Err(leader.give_up(trouble)),
     }
-    outcome
 }
 
-struct Run<'a, S: Shared> {
+struct Leader<'a, S: Shared> {
     shared: &'a mut S,
-    operation: &'a Operation,
+    wanted: Wanted,
     limit: Duration,
-    pushes: u32,
+    /// The queue, as far as it has no answers.
+    mine: Vec<Carried<S::Head>>,
+    answers: Vec<(OpId, Answer)>,
+    scope: Scope,
+    /// Refusals on principle in a row, with an unmoved board.
     refusals: u32,
-    /// A push whose outcome the remote has not told. It stays here until the board is seen to have left the version
-    /// that the push started from: until then it may still arrive.
-    in_flight: Option<InFlight<S::Head>>,
+    pushes: u32,
+    /// Pushes that another clone's landing has beaten since the last that landed.
+    beaten: u32,
+    /// How long a fetch and a push take.
+    round_trip: Duration,
 }
 
-impl<S: Shared> Run<'_, S> {
-    fn go(&mut self) -> Result<Outcome<S::Head>, Trouble> {
-        // A head that was confirmed a moment ago is good enough to build on: the lease catches it if it is not. It
-        // is not good enough to say no.
-        if let Some(head) = self.shared.recent()
-            && let Decision::Applied(changes) = self.shared.decide(&head, self.operation)?
-            && let Some(outcome) = self.try_push(&head, *changes)?
+/// What comes after a push.
+enum Next<H> {
+    /// Look what has become of it.
+    Fetch,
+    /// The same, after a refusal on principle of a push that began at this head.
+    Refused(H, String),
+}
+
+impl<S: Shared> Leader<'_, S> {
+    fn run(&mut self) -> Result<(), Trouble> {
+        self.load()?;
+        let mut next = Next::Fetch;
+        // A head that was confirmed before this began is good enough to build on: the lease catches it if it is not.
+        // It is not good enough to say no. While anything may be on its way, nothing is built without a look first.
+        if !self.mine.iter().any(Carried::is_exposed)
+            && let Some(head) = self.shared.recent()
         {
-            return Ok(outcome);
+            match self.on(&head)? {
+                Some(after) => next = after,
+                None if self.is_done() => return Ok(()),
+                None => {}
+            }
         }
         loop {
-            let head = match self.shared.fetch() {
-                Ok(head) => head,
-                Err(trouble) => self.wait_out(trouble)?,
-            };
-            if let Some(outcome) = self.settle_in_flight(&head)? {
-                return Ok(outcome);
-            }
-            if let Some(outcome) = self.on(&head)? {
-                return Ok(outcome);
+            if self.is_done() {
+                return Ok(());
             }
             if self.shared.elapsed() >= self.limit {
                 return Err(Trouble::Contended { after: self.limit, pushes: self.pushes });
             }
+            self.mine.iter_mut().for_each(|carried| carried.fresh = true);
+            let head = self.fetch()?;
+            self.note_refusal(next, &head)?;
+            self.load()?;
+            let head = self.wait_to_be_helped(head)?;
+            next = match self.on(&head)? {
+                Some(after) => after,
+                None => Next::Fetch,
+            };
         }
     }
 
-    /// A remote that cannot be reached is a final answer only while nothing of ours may be on its way.
-    fn wait_out(&mut self, trouble: Trouble) -> Result<S::Head, Trouble> {
-        if self.in_flight.is_none() || !matches!(trouble, Trouble::Unreachable(_)) {
-            return Err(trouble);
+    /// Takes up what has come into the queue.
+    fn load(&mut self) -> Result<(), Trouble> {
+        let entries = self.shared.entries()?;
+        // What has left the queue was answered by another process.
+        self.mine.retain(|carried| entries.iter().any(|e| e.operation.id == carried.entry.operation.id));
+        for entry in entries {
+            let known = self.mine.iter().any(|carried| carried.entry.operation.id == entry.operation.id);
+            let answered = self.answers.iter().any(|(id, _)| *id == entry.operation.id);
+            if !known && !answered {
+                self.mine.push(Carried { entry, fresh: false, pushes: 0 });
+            }
         }
-        while self.shared.elapsed() < self.limit {
-            self.back_off();
-            if let Ok(head) = self.shared.fetch() {
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        match self.wanted {
+            Wanted::One(id) => self.answers.iter().any(|(answered, _)| *answered == id),
+            Wanted::All => self.mine.is_empty(),
+        }
+    }
+
+    /// A remote that cannot be reached is a final answer only while nothing of ours may be known to others.
+    fn fetch(&mut self) -> Result<S::Head, Trouble> {
+        let begun = self.shared.elapsed();
+        loop {
+            match self.shared.fetch() {
+                Ok(head) => {
+                    self.round_trip = self.shared.elapsed().saturating_sub(begun);
+                    return Ok(head);
+                }
+                Err(trouble @ Trouble::Unreachable(_))
+                    if self.wants_exposed() && self.shared.elapsed() < self.limit =>
+                {
+                    self.back_off();
+                    if self.shared.elapsed() >= self.limit {
+                        return Err(trouble);
+                    }
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+    }
+
+    fn wants_exposed(&self) -> bool {
+        self.mine.iter().any(|carried| self.is_wanted(carried) && carried.is_exposed())
+    }
+
+    fn is_wanted(&self, carried: &Carried<S::Head>) -> bool {
+        match self.wanted {
+            Wanted::One(id) => carried.entry.operation.id == id,
+            Wanted::All => true,
+        }
+    }
+
+    /// After the first push that was beaten, everybody who was beaten with us knows what we have announced and would
+    /// carry it along, and so would we theirs. One of us is enough: the others give it the time of a round. Whoever
+    /// waits here loses nothing, since each push that lands meanwhile has been built by somebody who has read our
+    /// outbox.
+    fn wait_to_be_helped(&mut self, head: S::Head) -> Result<S::Head, Trouble> {
+        if self.beaten != 1 || !self.mine.iter().any(|c| matches!(c.entry.exposure, Exposure::Announced)) {
+            return Ok(head);
+        }
+        for carried in &self.mine {
+            if self.shared.standing(&head, &carried.entry.operation)? != Standing::Open {
                 return Ok(head);
             }
         }
-        Err(trouble)
+        let others = self.shared.announced();
+        let waiting = waiting(self.shared, &head, &others)?;
+        if rank(&self.shared.name(), &waiting, &head) == 0 {
+            return Ok(head);
+        }
+        let pause = self.round_trip.mul_f64(1.5 + 0.5 * self.shared.chance());
+        self.shared.pause(pause.min(PAUSE_MAX).min(self.limit.saturating_sub(self.shared.elapsed())));
+        self.beaten += 1;
+        self.fetch()
     }
 
-    /// Tells whether a push of this operation, by this process or an earlier one, may land after we have given up.
-    ///
-    /// A board that cannot be decided on, or a result that breaks its rules, is final where nothing of ours is known
-    /// to be on its way: a push that is would have been decided on that same version, with the same result.
-    fn may_still_happen(&self, taken_up: bool, trouble: &Trouble) -> bool {
-        let certain = matches!(trouble, Trouble::Board(_) | Trouble::Invalid(_));
-        self.in_flight.is_some() || (taken_up && !certain)
+    fn look(&mut self, head: &S::Head) -> Result<Round<S::Draft>, Trouble> {
+        // A push without an answer is over once the board has left the head that it began at: it has landed, and then
+        // the history says so, or it never will.
+        for carried in &mut self.mine {
+            if matches!(&carried.entry.exposure, Exposure::Sent(from) if from != head) {
+                carried.entry.exposure = Exposure::None;
+            }
+        }
+        let others = self.shared.announced();
+        plan(self.shared, head, &self.mine, &others, self.scope)
     }
 
-    fn undecided(&self, trouble: &Trouble) -> Trouble {
-        let reason = match &self.in_flight {
-            Some(flight) => flight.reason.clone(),
-            None => trouble.to_string(),
+    /// Decides on a head, tells what is certain, and pushes the rest. Nothing is returned where nothing was pushed.
+    fn on(&mut self, head: &S::Head) -> Result<Option<Next<S::Head>>, Trouble> {
+        let mut round = self.look(head)?;
+        for (id, answer) in std::mem::take(&mut round.told) {
+            self.tell(id, answer);
+        }
+        self.settle_stuck(std::mem::take(&mut round.stuck))?;
+        if self.is_done() || round.is_idle() {
+            return Ok(None);
+        }
+        self.push(head, round).map(Some)
+    }
+
+    fn tell(&mut self, id: OpId, answer: Answer) {
+        self.mine.retain(|carried| carried.entry.operation.id != id);
+        self.shared.answer(id, &answer);
+        self.answers.push((id, answer));
+    }
+
+    /// A board that cannot be decided on, or a result that would break its rules, is an answer where nobody else can
+    /// come to another one.
+    fn settle_stuck(&mut self, stuck: Vec<(OpId, Trouble)>) -> Result<(), Trouble> {
+        for (id, trouble) in stuck {
+            let Some(carried) = self.mine.iter().find(|c| c.entry.operation.id == id) else { continue };
+            let wanted = self.wanted == Wanted::One(id);
+            match (carried.is_exposed() || !carried.fresh, wanted) {
+                (false, false) => self.tell(id, Answer::Failed(trouble.into())),
+                (_, true) if carried.fresh => return Err(trouble),
+                // Its own process will hear of it, or a later round decides it.
+                _ => {
+                    if self.wanted == Wanted::All && carried.fresh {
+                        let undecided = Trouble::Undecided { id: id.to_string(), reason: trouble.to_string() };
+                        self.mine.retain(|c| c.entry.operation.id != id);
+                        self.answers.push((id, Answer::Failed(undecided.into())));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, head: &S::Head, round: Round<S::Draft>) -> Result<Next<S::Head>, Trouble> {
+        let Round { draft, carried, refused: witnessed, .. } = round;
+        let sealed = self.shared.seal(draft, &witnessed)?;
+        let announces = self.shared.announces();
+        let held = |id: OpId| {
+            carried.iter().any(|(taken, _)| *taken == id) || witnessed.iter().any(|(refused, _)| *refused == id)
         };
-        Trouble::Undecided { id: self.operation.id.to_string(), reason }
-    }
-
-    /// Finds out what became of a push whose outcome was not told.
-    fn settle_in_flight(&mut self, head: &S::Head) -> Result<Option<Outcome<S::Head>>, Trouble> {
-        let Some(flight) = &self.in_flight else { return Ok(None) };
-        if *head == flight.from {
-            // It may still arrive. Sending the very same version again is sound: whichever of the two comes first
-            // moves the ref, and the other finds that it has moved.
-            return self.send(flight.clone());
+        let outbox: Vec<Operation> = self
+            .mine
+            .iter()
+            .filter(|c| held(c.entry.operation.id) || c.entry.exposure == Exposure::Announced)
+            .map(|c| c.entry.operation.clone())
+            .collect();
+        let before: Vec<(OpId, Exposure<S::Head>)> = self.exposures();
+        for mine in self.mine.iter_mut().filter(|c| held(c.entry.operation.id)) {
+            mine.pushes += 1;
+            mine.entry.exposure = match (&mine.entry.exposure, announces) {
+                (Exposure::Announced, _) | (_, true) => Exposure::Announced,
+                (_, false) => Exposure::Sent(head.clone()),
+            };
         }
-        // The ref has left the value that the push expects, so the push can no longer land: it has, or never will.
-        let landed = self.shared.decided(head, self.operation)?.is_some_and(|d| d.refused.is_none());
-        let flight = self.in_flight.take().expect("it was looked at a moment ago");
-        Ok(landed.then(|| self.published(flight.to, flight.changes, flight.files)))
-    }
-
-    /// Decides on a head that the remote has just confirmed, and pushes what comes out.
-    fn on(&mut self, head: &S::Head) -> Result<Option<Outcome<S::Head>>, Trouble> {
-        match self.shared.decide(head, self.operation)? {
-            Decision::Applied(changes) => self.try_push(head, *changes),
-            Decision::Unchanged(unchanged) => Ok(Some(Outcome::Unchanged(unchanged))),
-            Decision::Refused(refusal) => Ok(Some(Outcome::Refused(refusal))),
-            Decision::AlreadyDecided(decided) => Ok(Some(Outcome::Settled(decided))),
-        }
-    }
-
-    fn try_push(&mut self, head: &S::Head, changes: Changeset) -> Result<Option<Outcome<S::Head>>, Trouble> {
-        let built = self.shared.build(head, self.operation, &changes)?;
-        if self.pushes == 0 {
-            self.shared.note_started(self.operation)?;
-        }
-        let (from, to, files) = (head.clone(), built.head, built.files);
-        self.send(InFlight { from, to, files, changes, reason: String::new() })
-    }
-
-    fn send(&mut self, mut flight: InFlight<S::Head>) -> Result<Option<Outcome<S::Head>>, Trouble> {
+        self.shared.remember(&self.exposures())?;
         self.pushes += 1;
-        match self.shared.push(&flight.from, &flight.to) {
-            Pushed::Landed => {
-                // What landed has landed, whether this clone can write that down or not; a fetch will tell it again.
-                let _ = self.shared.confirm(&flight.to);
-                Ok(Some(self.published(flight.to, flight.changes, flight.files)))
+        let begun = self.shared.elapsed();
+        let pushed = self.shared.push(head, &sealed.head, announces.then_some(&outbox[..]));
+        self.round_trip += self.shared.elapsed().saturating_sub(begun);
+        if let Some(Moved::Rejected { reason, on_principle: true }) = &pushed.outbox
+            && pushed.board == Moved::Landed
+        {
+            self.shared.outbox_was_refused(reason);
+        }
+        let kept_out = matches!(pushed.outbox, None | Some(Moved::Rejected { .. } | Moved::InTheWay { .. }));
+        let refused = |leader: &mut Self| {
+            if kept_out {
+                leader.restore(&before);
             }
-            // An earlier push of the same version may still be on its way: `in_flight` stays as it is.
-            Pushed::Rejected { reason, on_principle } => {
-                self.rejected(&flight.from, reason, on_principle)?;
-                Ok(None)
+        };
+        match pushed.board {
+            Moved::Landed => {
+                self.landed(&sealed, carried, witnessed);
+                Ok(Next::Fetch)
             }
-            Pushed::InTheWay { worktree, reason } => Err(Trouble::CheckoutInTheWay { worktree, reason }),
-            Pushed::Unknown { reason } => {
-                flight.reason = reason;
-                self.in_flight = Some(flight);
+            Moved::Rejected { reason, on_principle } => {
+                refused(self);
+                if on_principle {
+                    return Ok(Next::Refused(head.clone(), reason));
+                }
+                self.beaten += 1;
+                if !self.mine.iter().any(|c| c.entry.exposure == Exposure::Announced) {
+                    self.back_off();
+                }
+                Ok(Next::Fetch)
+            }
+            Moved::InTheWay { worktree, reason } => {
+                refused(self);
+                Err(Trouble::CheckoutInTheWay { worktree, reason })
+            }
+            Moved::Unknown { .. } => {
                 self.back_off();
-                Ok(None)
+                Ok(Next::Fetch)
             }
         }
     }
 
-    fn rejected(&mut self, from: &S::Head, reason: String, on_principle: bool) -> Result<(), Trouble> {
-        if !on_principle {
+    fn exposures(&self) -> Vec<(OpId, Exposure<S::Head>)> {
+        self.mine.iter().map(|c| (c.entry.operation.id, c.entry.exposure.clone())).collect()
+    }
+
+    /// Takes back what was assumed of a push that the remote has refused altogether.
+    fn restore(&mut self, before: &[(OpId, Exposure<S::Head>)]) {
+        for carried in &mut self.mine {
+            if let Some((_, exposure)) = before.iter().find(|(id, _)| *id == carried.entry.operation.id) {
+                carried.entry.exposure = exposure.clone();
+            }
+        }
+    }
+
+    fn landed(&mut self, sealed: &Sealed<S::Head>, carried: Vec<(OpId, Vec<String>)>, refused: Vec<(OpId, String)>) {
+        // What landed has landed, whether this clone can write that down or not; a fetch will tell it again.
+        self.shared.confirm(&sealed.head);
+        self.refusals = 0;
+        self.beaten = 0;
+        for (id, warnings) in carried {
+            let pushes = self.pushes_of(id);
+            let commit = sealed.commits.iter().find(|(op, _)| *op == id).map_or(&sealed.last, |(_, commit)| commit);
+            self.tell(id, Answer::Published { commit: commit.clone(), pushes, warnings });
+        }
+        for (id, code) in refused {
+            if self.mine.iter().any(|c| c.entry.operation.id == id) {
+                let pushes = self.pushes_of(id);
+                self.tell(id, Answer::Settled { commit: sealed.last.clone(), refused: Some(code), pushes });
+            }
+        }
+    }
+
+    fn pushes_of(&self, id: OpId) -> u32 {
+        self.mine.iter().find(|c| c.entry.operation.id == id).map_or(0, |c| c.pushes)
+    }
+
+    /// The remote's own words do not tell a hook from a lock that is held for a moment; an unmoved board does. One
+    /// operation that the remote will not have must not block all others.
+    fn note_refusal(&mut self, next: Next<S::Head>, head: &S::Head) -> Result<(), Trouble> {
+        let Next::Refused(from, reason) = next else { return Ok(()) };
+        if from != *head {
             self.refusals = 0;
-            self.back_off();
+            self.beaten += 1;
             return Ok(());
         }
-        // The remote's own words do not tell a hook from a lock that is held for a moment; an unmoved board does.
         self.refusals += 1;
-        let unmoved = self.shared.fetch().is_ok_and(|head| head == *from);
-        if unmoved && self.refusals >= REFUSALS_BEFORE_GIVING_UP {
-            return Err(Trouble::RemoteRefuses(reason));
+        if self.refusals >= OWN_AFTER {
+            self.scope = self.scope.max(Scope::Own);
+        }
+        if self.refusals >= ONE_AFTER
+            && let Some(first) = self.mine.iter().find(|carried| self.is_wanted(carried))
+        {
+            self.scope = Scope::One(first.entry.operation.id);
+        }
+        if self.refusals >= REFUSALS_BEFORE_GIVING_UP {
+            return self.refused_for_good(reason);
         }
         self.back_off();
         Ok(())
     }
 
-    fn published(&self, head: S::Head, changes: Changeset, files: Vec<FileChange>) -> Outcome<S::Head> {
-        Outcome::Published(Box::new(Published { head, changes, files, pushes: self.pushes }))
+    fn refused_for_good(&mut self, reason: String) -> Result<(), Trouble> {
+        let (Scope::One(id), Wanted::All) = (self.scope, self.wanted) else {
+            return Err(Trouble::RemoteRefuses(reason));
+        };
+        // The others of the queue may well be acceptable.
+        let exposed = self.mine.iter().any(|c| c.entry.operation.id == id && c.is_exposed());
+        self.refusals = ONE_AFTER - 1;
+        self.scope = Scope::Own;
+        if exposed {
+            let undecided = Trouble::Undecided { id: id.to_string(), reason };
+            self.mine.retain(|c| c.entry.operation.id != id);
+            self.answers.push((id, Answer::Failed(undecided.into())));
+        } else {
+            self.tell(id, Answer::Failed(Trouble::RemoteRefuses(reason).into()));
+        }
+        Ok(())
+    }
+
+    /// Ends without an answer: what others may know of may still happen, and stays in the queue.
+    fn give_up(&mut self, trouble: Trouble) -> Trouble {
+        let Wanted::One(id) = self.wanted else { return trouble };
+        let exposed = self.mine.iter().any(|c| c.entry.operation.id == id && c.is_exposed());
+        if exposed {
+            return Trouble::Undecided { id: id.to_string(), reason: trouble.to_string() };
+        }
+        if !exposed {
+            self.shared.answer(id, &Answer::Dropped);
+        }
+        trouble
     }
 
     /// Waits for a random part of a pause that doubles with every push, so that those who collided once part.
@@ -388,4 +421,16 @@ impl<S: Shared> Run<'_, S> {
         let left = self.limit.saturating_sub(self.shared.elapsed());
         self.shared.pause(pause.min(left));
     }
+}
+
+/// Returns the place of a clone among those that wait at a head: another order at each head, the same for everybody.
+fn rank<H: std::fmt::Debug>(name: &str, waiting: &[String], head: &H) -> usize {
+    let place = |clone: &str| fnv(format!("{clone} {head:?}").as_bytes());
+    let own = place(name);
+    waiting.iter().filter(|clone| *clone != name && place(clone) < own).count()
+}
+
+/// A small hash: FNV-1a, by Fowler, Noll and Vo.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
