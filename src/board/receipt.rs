@@ -158,6 +158,11 @@ pub fn operation(message: &str) -> Option<Operation> {
     serde_json::from_str(text).ok()
 }
 
+/// Tells whether a commit is the one that made the board.
+pub fn is_founding(message: &str) -> bool {
+    operation(message).is_some_and(|operation| operation.verb() == Verb::Init)
+}
+
 /// Returns the trailers: the `Key: value` lines of the last paragraph.
 fn trailers(message: &str) -> impl Iterator<Item = (&str, &str)> {
     let body = message.trim_end();

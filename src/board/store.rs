@@ -15,8 +15,8 @@ use super::layout::{CONFIG, pathspecs};
 use super::receipt::{self, Receipt};
 use super::snapshot::Snapshot;
 use crate::git::{
-    FetchFault, Fetched, Follow, Git, GitError, Head, Objects, Oid, PathSet, Place, Remote, Rewound, Settings, Store,
-    branch_tip, follow, staged_entries,
+    CommitInfo, FetchFault, Fetched, Follow, Git, GitError, Head, Objects, Oid, PathSet, Place, Remote, Rewound,
+    Settings, Store, branch_tip, follow, staged_entries,
 };
 
 /// Where the board is looked for when nothing says where it is, after the remote's own branch.
@@ -137,6 +137,11 @@ impl BoardStore {
     /// Says which branch the board is on.
     pub fn set_branch(&self, branch: &str) {
         *self.branch.borrow_mut() = Some(branch.to_owned());
+    }
+
+    /// Returns the private store, to be shared.
+    pub fn store(&self) -> Rc<Store> {
+        self.store.clone()
     }
 
     /// Returns the objects of the private store.
@@ -376,37 +381,37 @@ impl BoardStore {
         limit: Option<Duration>,
         mut take: impl FnMut(Receipt) -> bool,
     ) -> Result<(), AccessFault> {
+        self.commits(head, limit, |commit| {
+            let receipt = receipt::parse(&commit.oid.to_string(), &commit.message);
+            // The board begins with the commit that made it; what lies before is none of ours.
+            receipt.is_none_or(&mut take) && !receipt::is_founding(&commit.message)
+        })
+    }
+
+    /// Gives every commit reachable from a head to `take`, newest first, until it says stop. Fetches older history as
+    /// it is needed, where `limit` allows to ask the remote; what cannot be fetched is left out.
+    ///
+    /// # Errors
+    /// [`AccessFault`] when the history cannot be read.
+    pub fn commits(
+        &self,
+        head: Oid,
+        limit: Option<Duration>,
+        mut take: impl FnMut(&CommitInfo) -> bool,
+    ) -> Result<(), AccessFault> {
         let mut seen: BTreeSet<Oid> = BTreeSet::new();
         loop {
             let mut cut_off = false;
+            let before = seen.len();
             for commit in self.store.recent(head)? {
                 let commit = commit?;
                 cut_off |= commit.cut_off;
-                if !seen.insert(commit.oid) {
-                    continue;
-                }
-                if let Some(receipt) = receipt::parse(&commit.oid.to_string(), &commit.message)
-                    && !take(receipt)
-                {
-                    return Ok(());
-                }
-                // The board begins with the commit that made it; what lies before is none of ours.
-                if is_founding(&commit.message) {
+                if seen.insert(commit.oid) && !take(&commit) {
                     return Ok(());
                 }
             }
             let (Some(limit), Some(branch), true) = (limit, self.branch(), cut_off) else { return Ok(()) };
-            let before = seen.len();
-            // History that cannot be fetched now is history that is not here: what is here has been told.
-            if self.remote.deepen(&self.store, &branch, Some(DEEPEN_BY), limit).is_err() {
-                return Ok(());
-            }
-            let mut now = 0;
-            for commit in self.store.recent(head)? {
-                commit?;
-                now += 1;
-            }
-            if now == before {
+            if seen.len() == before || self.remote.deepen(&self.store, &branch, Some(DEEPEN_BY), limit).is_err() {
                 return Ok(());
             }
         }
@@ -489,10 +494,6 @@ impl BoardStore {
         }
         Ok(self.store.walk(head, old)?.len())
     }
-}
-
-fn is_founding(message: &str) -> bool {
-    receipt::operation(message).is_some_and(|operation| operation.verb() == crate::model::operation::Verb::Init)
 }
 
 /// Returns the name of the remote that the board is published to; `None` where the repository has none.

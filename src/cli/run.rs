@@ -112,6 +112,7 @@ fn dispatch(cli: Cli, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Activity(args) => commands::log::activity(&mut cx, &args),
         Command::Stats(args) => commands::stats::run(&mut cx, &args),
         Command::Check(args) => commands::check::run(&mut cx, &args),
+        Command::Audit(args) => commands::audit::run(&mut cx, &args),
         Command::Schema(args) => commands::papers::schema(&mut cx, &args),
         Command::Lock(args) => commands::lock::run(&mut cx, name, args),
         Command::Demo(args) => commands::demo::run(&mut cx, &args),

@@ -3,6 +3,7 @@
 //! Joins the board, the clock and the publish loop. Never prints, exits or reads arguments: surfaces do.
 
 pub mod act;
+pub mod audit;
 pub mod block;
 pub mod check;
 pub mod claim;

@@ -50,7 +50,10 @@ pub struct Publisher<'a> {
     deepened: bool,
     others: Vec<(Oid, Announced)>,
     settled: SettledOutboxes,
-    announces: bool,
+    /// Whether the remote takes outboxes, as far as this clone knows. One whose push of a board has never been accepted
+    /// announces nothing all the same: where the remote lets nobody push, nothing shall be known to others that its
+    /// owner was told did not happen.
+    takes_outboxes: bool,
     files: BTreeMap<OpId, Vec<FileChange>>,
     /// Why the checkout has not followed what landed.
     left: Option<String>,
@@ -112,14 +115,14 @@ impl<'a> Publisher<'a> {
             deepened: false,
             others: Vec::new(),
             settled,
-            announces: false,
+            takes_outboxes: false,
             files: BTreeMap::new(),
             left: None,
         };
         if !alone {
             publisher.end_what_a_dead_leader_left();
         }
-        publisher.announces = !founding && session.board.remote_name().is_some() && publisher.remote_takes_outboxes();
+        publisher.takes_outboxes = !founding && session.board.remote_name().is_some() && !publisher.was_refused();
         Ok(publisher)
     }
 
@@ -129,7 +132,9 @@ impl<'a> Publisher<'a> {
         self.note_settled();
         let mut answers = result?;
         if answers.iter().any(|(_, answer)| matches!(answer, Answer::Settled { refused: None, .. })) {
-            // Carried out by somebody else: the checkout follows what was fetched.
+            // Carried out by somebody else, to whom this clone's announcements are as good as its pushes. The checkout
+            // follows what was fetched.
+            self.note_landed();
             if let Ok(Some(head)) = self.session.board.head() {
                 self.follow(head);
             }
@@ -173,12 +178,10 @@ impl<'a> Publisher<'a> {
         let _ = fs::remove_file(file);
     }
 
-    /// A clone whose push of a board has never been accepted announces nothing yet: where the remote lets nobody push,
-    /// nothing shall be known to others that its owner was told did not happen.
-    fn remote_takes_outboxes(&self) -> bool {
+    /// Tells whether the remote has refused an outbox not long ago.
+    fn was_refused(&self) -> bool {
         let refused = fs::metadata(self.state_file("outbox-refused")).and_then(|m| m.modified());
-        let refused = refused.is_ok_and(|at| at.elapsed().is_ok_and(|ago| ago < REFUSAL_LIFE));
-        !refused && self.state_file("landed").exists()
+        refused.is_ok_and(|at| at.elapsed().is_ok_and(|ago| ago < REFUSAL_LIFE))
     }
 
     /// The committer is who publishes: the person or agent whose git this is.
@@ -188,6 +191,14 @@ impl<'a> Publisher<'a> {
             name: settings.get("user.name").unwrap_or("squad").to_owned(),
             email: settings.get("user.email").unwrap_or("squad@squad.invalid").to_owned(),
             at_ms: self.session.now().0,
+        }
+    }
+
+    /// Notes that what this clone has wanted has come onto the board before.
+    fn note_landed(&self) {
+        let file = self.state_file("landed");
+        if !file.exists() {
+            let _ = write_whole(&file, b"");
         }
     }
 
@@ -354,8 +365,8 @@ impl Shared for Publisher<'_> {
         })
     }
 
-    fn announces(&self) -> bool {
-        self.announces
+    fn announces(&self, contended: bool) -> bool {
+        self.takes_outboxes && (contended || self.state_file("landed").exists())
     }
 
     fn remember(&mut self, exposed: &[(OpId, Exposure<Option<Oid>>)]) -> Result<(), Trouble> {
@@ -398,16 +409,12 @@ impl Shared for Publisher<'_> {
         let Some(head) = *head else { return };
         // A later head may have been recorded meanwhile; the fetch before the next push tells.
         let _ = self.session.board.confirm(head);
-        if !self.state_file("landed").exists() {
-            let _ = write_whole(&self.state_file("landed"), b"");
-            self.announces =
-                !self.founding && self.session.board.remote_name().is_some() && self.remote_takes_outboxes();
-        }
+        self.note_landed();
         self.follow(head);
     }
 
     fn outbox_was_refused(&mut self, reason: &str) {
-        self.announces = false;
+        self.takes_outboxes = false;
         let _ = write_whole(&self.state_file("outbox-refused"), reason.as_bytes());
     }
 

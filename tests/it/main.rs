@@ -15,6 +15,7 @@
 
 mod kit;
 
+mod audit;
 mod board_verbs;
 mod demo;
 mod dry_run;

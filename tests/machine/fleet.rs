@@ -507,7 +507,7 @@ impl Shared for Process {
         Ok(Sealed { head, commits, last: head.to_string() })
     }
 
-    fn announces(&self) -> bool {
+    fn announces(&self, _: bool) -> bool {
         true
     }
 

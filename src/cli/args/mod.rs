@@ -231,6 +231,9 @@ pub enum Command {
     /// Check files against the schema and the rules of the board
     #[command(after_help = "Examples:\n  squad check\n  squad check --staged")]
     Check(CheckArgs),
+    /// Decide the history of the board again, commit by commit
+    #[command(after_help = "Examples:\n  squad audit\n  squad audit mc-042 --since HEAD~20")]
+    Audit(AuditArgs),
     /// Print the schema of a file or an answer
     #[command(after_help = "Example:\n  squad schema task")]
     Schema(SchemaArgs),
@@ -300,6 +303,7 @@ impl Command {
             Self::Activity(_) => "activity",
             Self::Stats(_) => "stats",
             Self::Check(_) => "check",
+            Self::Audit(_) => "audit",
             Self::Schema(_) => "schema",
             Self::Lock(LockCommand::Check(_)) => "lock check",
             Self::Lock(LockCommand::List) => "lock list",
@@ -358,6 +362,7 @@ pub(crate) const NAMES: &[&str] = &[
     "activity",
     "stats",
     "check",
+    "audit",
     "schema",
     "lock check",
     "lock list",

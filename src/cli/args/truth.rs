@@ -61,6 +61,16 @@ pub struct CheckArgs {
     pub at: Option<String>,
 }
 
+/// Arguments of `audit`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct AuditArgs {
+    /// Only what was done to this task
+    pub task: Option<TaskId>,
+    /// Only commits after this one
+    #[arg(long, value_name = "REV")]
+    pub since: Option<String>,
+}
+
 /// Arguments of `schema`.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct SchemaArgs {

@@ -59,6 +59,7 @@ pub fn lead<S: Shared>(shared: &mut S, wanted: Wanted, limit: Duration) -> Resul
         scope: Scope::All,
         refusals: 0,
         pushes: 0,
+        rejected: false,
         beaten: 0,
         round_trip: PAUSE_MIN,
     };
@@ -79,7 +80,9 @@ struct Leader<'a, S: Shared> {
     /// Refusals on principle in a row, with an unmoved board.
     refusals: u32,
     pushes: u32,
-    /// Pushes that another clone's landing has beaten since the last that landed.
+    /// Whether another clone's landing has beaten any push.
+    rejected: bool,
+    /// Pushes that announced something, and that another clone's landing has beaten, since the last that landed.
     beaten: u32,
     /// How long a fetch and a push take.
     round_trip: Duration,
@@ -262,7 +265,7 @@ impl<S: Shared> Leader<'_, S> {
     fn push(&mut self, head: &S::Head, round: Round<S::Draft>) -> Result<Next<S::Head>, Trouble> {
         let Round { draft, carried, refused: witnessed, .. } = round;
         let sealed = self.shared.seal(draft, &witnessed)?;
-        let announces = self.shared.announces();
+        let announces = self.shared.announces(self.rejected);
         let held = |id: OpId| {
             carried.iter().any(|(taken, _)| *taken == id) || witnessed.iter().any(|(refused, _)| *refused == id)
         };
@@ -306,10 +309,8 @@ impl<S: Shared> Leader<'_, S> {
                 if on_principle {
                     return Ok(Next::Refused(head.clone(), reason));
                 }
-                self.beaten += 1;
-                if !self.mine.iter().any(|c| c.entry.exposure == Exposure::Announced) {
-                    self.back_off();
-                }
+                self.rejected = true;
+                self.lost_to_another();
                 Ok(Next::Fetch)
             }
             Moved::InTheWay { worktree, reason } => {
@@ -320,6 +321,15 @@ impl<S: Shared> Leader<'_, S> {
                 self.back_off();
                 Ok(Next::Fetch)
             }
+        }
+    }
+
+    /// Whoever has announced will be helped; whoever has not had better not meet the same others again.
+    fn lost_to_another(&mut self) {
+        if self.mine.iter().any(|c| c.entry.exposure == Exposure::Announced) {
+            self.beaten += 1;
+        } else {
+            self.back_off();
         }
     }
 
@@ -364,7 +374,8 @@ impl<S: Shared> Leader<'_, S> {
         let Next::Refused(from, reason) = next else { return Ok(()) };
         if from != *head {
             self.refusals = 0;
-            self.beaten += 1;
+            self.rejected = true;
+            self.lost_to_another();
             return Ok(());
         }
         self.refusals += 1;

@@ -54,8 +54,9 @@ pub trait Shared {
     /// [`Trouble`] when it cannot be stored.
     fn seal(&mut self, draft: Self::Draft, refused: &[(OpId, String)]) -> Result<Sealed<Self::Head>, Trouble>;
 
-    /// Tells whether this clone announces: the remote takes outboxes, and is known to take boards.
-    fn announces(&self) -> bool;
+    /// Tells whether this clone announces: the remote takes outboxes, and is known to take boards, or others are known
+    /// to push at the same time.
+    fn announces(&self, contended: bool) -> bool;
 
     /// Writes down, durably, what the next push may make known to others.
     ///

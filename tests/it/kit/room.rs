@@ -61,6 +61,10 @@ impl Room {
     fn with_remote(self) -> Self {
         // Without templates: sample hooks are forty files that every test would copy.
         self.git_at(self.path(), "init --quiet --bare --template= -b main remote.git");
+        // A push that meets another one's lock waits for it: what is counted is who came first, not who could wait.
+        for setting in ["core.filesRefLockTimeout 20000", "core.packedRefsTimeout 20000"] {
+            self.git_at(&self.remote(), &format!("config {setting}"));
+        }
         std::fs::create_dir_all(self.remote().join("hooks")).expect("a new folder");
         std::fs::create_dir_all(self.remote().join("info")).expect("a new folder");
         self

@@ -1,0 +1,113 @@
+//! `audit`: the history decides itself again, and what was not decided is found.
+
+use serde_json::{Value, json};
+
+use crate::kit::{Checkout, Room, hand_task};
+
+fn codes(answer: &Value) -> Vec<String> {
+    let violations = answer["violations"].as_array().expect("violations");
+    violations.iter().map(|v| v["code"].as_str().expect("a code").to_owned()).collect()
+}
+
+/// A board on which something has happened, and a clone of it.
+fn worked_on() -> (Room, Checkout) {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({"files": ["src/a"]})), hand_task("t-2", json!({}))]);
+    let clone = room.clone_as("olga");
+    clone.ok("claim t-1 --agent scout --plan first");
+    clone.ok("comment t-2 hello --agent aria");
+    clone.ok("release t-1 --note later --agent scout");
+    clone.ok("new 'One more' --id t-3 --agent olga");
+    (room, clone)
+}
+
+/// Puts a commit on the board with another one's message, and other files.
+fn forge(room: &Room, message_of: &str, files: &[(&str, Option<&str>)]) {
+    let message = room.git(&format!("log -1 --format=%B {message_of}"));
+    room.put(files);
+    let tree = room.git("rev-parse main^{tree}");
+    let parent = room.git("rev-parse main~1");
+    let who = "-c user.name=hand -c user.email=hand@example.test";
+    std::fs::write(room.path().join("message"), message).expect("a file");
+    let file = room.path().join("message");
+    let commit = room.git(&format!("{who} commit-tree {tree} -p {parent} -F {}", file.display()));
+    room.git(&format!("update-ref refs/heads/main {commit}"));
+}
+
+#[test]
+fn a_history_that_was_made_by_squad_decides_itself_again() {
+    let (_room, clone) = worked_on();
+    let audited = clone.ok("audit");
+    assert_eq!(audited["violations"], json!([]), "{audited}");
+    let receipts = clone.ok("log --all")["receipts"].as_array().map(Vec::len);
+    assert_eq!(audited["operations"].as_u64().map(|n| n as usize), receipts, "{audited}");
+    let of_one = clone.ok("audit t-1");
+    assert_eq!(of_one["violations"], json!([]), "{of_one}");
+    let text = clone.squad("audit").ok();
+    assert!(text.stdout.contains("decided again, nothing wrong"), "{text}");
+}
+
+#[test]
+fn a_board_audits_the_same_from_a_bare_and_from_a_shallow_clone() {
+    let (room, clone) = worked_on();
+    let whole = clone.ok("audit");
+    for options in ["--bare remote.git", "--depth=1 file://[ROOT]/remote.git"] {
+        let options = options.replace("[ROOT]", &room.path().display().to_string());
+        let other = room.clone_with(&format!("other-{}", options.len()), &options);
+        assert_eq!(other.ok("audit")["operations"], whole["operations"], "{options}");
+    }
+}
+
+#[test]
+fn since_leaves_out_what_came_before() {
+    let (room, clone) = worked_on();
+    let base = room.head();
+    clone.ok("comment t-2 again --agent aria");
+    let audited = clone.ok(&format!("audit --since {base}"));
+    assert_eq!((audited["commits"].clone(), audited["operations"].clone()), (json!(1), json!(1)), "{audited}");
+}
+
+#[test]
+fn a_commit_that_does_more_than_its_operation_is_found() {
+    let (room, clone) = worked_on();
+    clone.ok("claim t-2 --agent aria --plan now");
+    let tip = room.head();
+    let task = room.file("squad/tasks/json/t-1.json").expect("a task").replace("backlog", "completed");
+    let tree = "squad/tasks/json/t-1.json";
+    room.put(&[(tree, Some(task))]);
+    let forged = room.git("rev-parse main^{tree}");
+    let message = room.git(&format!("log -1 --format=%B {tip}"));
+    std::fs::write(room.path().join("message"), message).expect("a file");
+    let who = "-c user.name=hand -c user.email=hand@example.test";
+    let file = room.path().join("message");
+    let commit = room.git(&format!("{who} commit-tree {forged} -p {tip}~1 -F {}", file.display()));
+    room.git(&format!("update-ref refs/heads/main {commit}"));
+    let error = room.clone_as("judge").json("audit").exits(4).json()["error"].clone();
+    assert_eq!(codes(&error), ["beyond-operation"], "{error}");
+    assert_eq!(error["violations"][0]["commit"], commit.as_str(), "{error}");
+    assert_eq!(error["violations"][0]["file"], tree, "{error}");
+}
+
+#[test]
+fn an_operation_that_is_carried_out_again_is_found() {
+    let (room, clone) = worked_on();
+    let comment = clone.ok("comment t-2 twice --agent aria")["receipt"]["commit"].as_str().expect("it").to_owned();
+    let more = room.file("squad/tasks/json/t-2.json").expect("a task").replace("twice", "twice, and more");
+    forge(&room, &comment, &[("squad/tasks/json/t-2.json", Some(&more))]);
+    let error = room.clone_as("judge").json("audit").exits(4).json()["error"].clone();
+    assert_eq!(codes(&error), ["done-twice"], "{error}");
+}
+
+#[test]
+fn a_change_that_its_actor_could_not_make_is_found() {
+    let (room, clone) = worked_on();
+    let claim = clone.ok("claim t-2 --agent aria --plan mine")["receipt"]["commit"].as_str().expect("it").to_owned();
+    let message = room.git(&format!("log -1 --format=%B {claim}"));
+    // The same words of somebody who is not in the roster.
+    std::fs::write(room.path().join("message"), message.replace("\"aria\"", "\"mallory\"")).expect("a file");
+    let who = "-c user.name=hand -c user.email=hand@example.test";
+    let file = room.path().join("message");
+    let commit = room.git(&format!("{who} commit-tree {claim}^{{tree}} -p {claim}~1 -F {}", file.display()));
+    room.git(&format!("update-ref refs/heads/main {commit}"));
+    let error = room.clone_as("judge").json("audit").exits(4).json()["error"].clone();
+    assert_eq!(codes(&error), ["not-allowed"], "{error}");
+}
