@@ -2,6 +2,7 @@
 pub mod board;
 pub mod cli;
 pub mod clock;
+pub mod failpoint;
 pub mod git;
 pub mod model;
 pub mod ops;

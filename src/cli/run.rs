@@ -15,6 +15,10 @@ use crate::ops::session::{Options, Session};
 
 /// Runs a command line and returns the exit code.
 pub fn run(argv: impl Iterator<Item = OsString>) -> u8 {
+    #[cfg(debug_assertions)]
+    if let Ok(step) = std::env::var("SQUAD_FAIL_POINT") {
+        crate::failpoint::arm(&step);
+    }
     match args::parse(argv) {
         Ok(cli) => {
             let mut ui = Ui::new(Voice::from(&cli.globals));

@@ -80,6 +80,8 @@ impl Ui {
         } else {
             text(self);
         }
+        // What has been told may be forgotten elsewhere.
+        self.out.flush();
     }
 
     /// Prints a line of data. Nothing under `--json`.

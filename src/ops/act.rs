@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::failure::Failure;
-use super::publish::{Answer, UNCHANGED};
+use super::publish::{Answer, Trouble, UNCHANGED};
 use super::publisher::{PUBLISH_LIMIT, publish};
 use super::session::{Freshness, NETWORK_LIMIT, Session, View, document};
 use super::turn::{Came, Turn};
@@ -14,6 +14,7 @@ use crate::board::receipt::{self, Receipt};
 use crate::board::render::{FileChange, files_of};
 use crate::board::snapshot::Snapshot;
 use crate::board::store::AccessFault;
+use crate::failpoint::{Step, reach};
 use crate::model::board::{Board, Decision, Place};
 use crate::model::code::ErrorCode;
 use crate::model::decide::decide;
@@ -157,7 +158,9 @@ impl Session {
     fn add_to_queue(&self, operation: &Operation) -> Result<(), Failure> {
         let path = self.board.state_dir().join("queue");
         let added = self.queue().add(operation, &Process::own());
-        Ok(added.map_err(|source| AccessFault::State { what: "write the queue", path, source })?)
+        added.map_err(|source| AccessFault::State { what: "write the queue", path, source })?;
+        reach(Step::Queued);
+        Ok(())
     }
 
     /// Publishes an operation, or shows what it would change.
@@ -183,17 +186,20 @@ impl Session {
             Came::Turn(turn) => return self.publish_in(turn, operation),
             Came::Answer(answer) => self.done(operation, answer, &[]),
         };
-        self.queue().remove(operation.id);
+        self.forget_when_told(operation.id);
         result
     }
 
     /// Publishes an operation for as long as this process has the turn, which it keeps until the checkout has followed:
     /// two that follow at once would be in each other's way.
     fn publish_in(&self, turn: Turn, operation: &Operation) -> Result<Done, Failure> {
-        let mut led = publish(self, &turn, operation, PUBLISH_LIMIT)?;
+        let led = publish(self, &turn, operation, PUBLISH_LIMIT);
+        if !matches!(led, Err(Trouble::Undecided { .. })) {
+            self.forget_when_told(operation.id);
+        }
+        let mut led = led?;
         let at = led.answers.iter().position(|(id, _)| *id == operation.id);
         let (_, answer) = led.answers.swap_remove(at.expect("whoever leads waits for its own answer"));
-        self.queue().remove(operation.id);
         let files = led.files.remove(&operation.id).unwrap_or_default();
         let mut done = self.done(operation, answer, &files)?;
         done.warnings.extend(turn.warning);

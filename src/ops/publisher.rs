@@ -18,6 +18,7 @@ use crate::board::past::{Past, Reach};
 use crate::board::render::{FileChange, RenderFault};
 use crate::board::store::{AccessFault, write_whole};
 use crate::board::{FetchFault, Follow, Identity, Oid, PushOutcome, RejectedBy, end_orphans};
+use crate::failpoint::{Step, reach};
 use crate::model::board::{Board, Changeset};
 use crate::model::id::OpId;
 use crate::model::operation::{Operation, Verb};
@@ -128,7 +129,12 @@ impl<'a> Publisher<'a> {
 
     fn lead(mut self, wanted: Wanted, limit: Duration) -> Result<Led, Trouble> {
         let result = lead(&mut self, wanted, limit);
+        reach(Step::Answered);
+        let own = self.own.as_ref().map(|own| own.operation.id);
+        // Its own leaves the queue when it has been told.
+        self.answered.retain(|id| Some(*id) != own);
         self.queue.strike_out(&self.answered);
+        reach(Step::Struck);
         self.note_settled();
         let mut answers = result?;
         if answers.iter().any(|(_, answer)| matches!(answer, Answer::Settled { refused: None, .. })) {
@@ -274,6 +280,7 @@ impl Shared for Publisher<'_> {
 
     fn recent(&mut self) -> Option<Option<Oid>> {
         let head = self.session.fetched.take().filter(|_| !self.founding)?;
+        reach(Step::Fetched);
         self.read_announcements().ok()?;
         Some(Some(head))
     }
@@ -285,6 +292,7 @@ impl Shared for Publisher<'_> {
             return board.look(&branch, NETWORK_LIMIT).map_err(trouble);
         }
         let head = board.fetch_all(NETWORK_LIMIT).map_err(trouble)?;
+        reach(Step::Fetched);
         self.read_announcements().map_err(trouble)?;
         Ok(Some(head))
     }
@@ -356,6 +364,7 @@ impl Shared for Publisher<'_> {
 
     fn seal(&mut self, draft: Changes, refused: &[(OpId, String)]) -> Result<Sealed<Option<Oid>>, Trouble> {
         let made = draft.line.seal(&self.committer(), refused).map_err(trouble)?;
+        reach(Step::Sealed);
         let wanted = self.own.as_ref().map(|own| own.operation.id);
         self.files.extend(draft.files.into_iter().filter(|(id, _)| Some(*id) == wanted));
         Ok(Sealed {
@@ -397,7 +406,9 @@ impl Shared for Publisher<'_> {
             let _ = write_whole(&file, &text);
         };
         let to = to.expect("what is pushed has a commit");
+        reach(Step::Remembered);
         let outcome = board.push(*from, to, post.as_ref(), NETWORK_LIMIT, &note);
+        reach(Step::Pushed);
         let _ = fs::remove_file(&file);
         match outcome {
             Ok((board, outbox)) => Pushed { board: moved(board), outbox: outbox.map(moved) },
@@ -410,7 +421,9 @@ impl Shared for Publisher<'_> {
         // A later head may have been recorded meanwhile; the fetch before the next push tells.
         let _ = self.session.board.confirm(head);
         self.note_landed();
+        reach(Step::Confirmed);
         self.follow(head);
+        reach(Step::Followed);
     }
 
     fn outbox_was_refused(&mut self, reason: &str) {

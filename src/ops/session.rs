@@ -57,6 +57,8 @@ pub struct Session {
     pub options: Options,
     /// The head that this command has fetched to build on, and not built on yet.
     pub fetched: Cell<Option<Oid>>,
+    /// Operations whose answers this command has in hand: they leave the queue when it has told them.
+    told: RefCell<Vec<OpId>>,
     /// The version that was looked at last: a command asks for the same one again and again.
     seen: RefCell<Option<(Oid, Snapshot)>>,
 }
@@ -124,6 +126,14 @@ pub fn document(snapshot: &Snapshot, id: &TaskId) -> Result<Option<Value>, Failu
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        for id in self.told.take() {
+            self.queue().remove(id);
+        }
+    }
+}
+
 impl Session {
     /// Finds the repository and the board's remote.
     ///
@@ -132,7 +142,14 @@ impl Session {
     pub fn open(options: Options, clock: Rc<dyn Clock>) -> Result<Self, Failure> {
         let board = BoardStore::open(&options.dir, options.remote.as_deref())?;
         board.recall_branch();
-        Ok(Self { board: Rc::new(board), clock, options, fetched: Cell::new(None), seen: RefCell::new(None) })
+        Ok(Self {
+            board: Rc::new(board),
+            clock,
+            options,
+            fetched: Cell::new(None),
+            told: RefCell::default(),
+            seen: RefCell::new(None),
+        })
     }
 
     /// Returns now.
@@ -316,6 +333,12 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Takes an operation out of the queue once this command is over: whoever dies before it has told the answer can be
+    /// asked again, and does not do it again.
+    pub(super) fn forget_when_told(&self, id: OpId) {
+        self.told.borrow_mut().push(id);
     }
 
     /// Returns the operations of this clone that nobody has decided yet.

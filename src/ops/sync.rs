@@ -105,7 +105,7 @@ fn settle(session: &Session, synced: &mut Synced) -> Result<(), Failure> {
         let open = matches!(&answer, Answer::Failed(failure) if failure.code == ErrorCode::Undecided);
         let result = session.done(operation, answer, &[]);
         if !open {
-            session.queue().remove(operation.id);
+            session.forget_when_told(operation.id);
         }
         match result {
             Ok(done) => {

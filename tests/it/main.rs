@@ -21,6 +21,7 @@ mod demo;
 mod dry_run;
 mod errors;
 mod evidence;
+mod fail_points;
 mod harness;
 mod hostile;
 mod init;

@@ -14,13 +14,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     // An instant is a type of the model; asking for the present one is not.
     ("clock", &["model"]),
     ("runner", &[]),
+    // Where a test may kill the process; nothing in builds for use.
+    ("failpoint", &[]),
     ("board", &["git", "model", "schema", "review"]),
-    ("ops", &["board", "runner", "clock", "model", "schema", "review"]),
+    ("ops", &["board", "runner", "clock", "failpoint", "model", "schema", "review"]),
     ("hook", &["ops", "board", "review", "schema", "model"]),
     ("web", &["ops", "board", "review", "schema", "model"]),
     ("mcp", &["ops", "board", "review", "schema", "model"]),
     // The command line starts the other surfaces; beyond that it is one of them.
-    ("cli", &["ops", "board", "review", "schema", "model", "clock", "hook", "web", "mcp"]),
+    ("cli", &["ops", "board", "review", "schema", "model", "clock", "failpoint", "hook", "web", "mcp"]),
 ];
 
 /// What only some files may do: the words that give it away, where they may stand, and why.
