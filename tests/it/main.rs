@@ -23,6 +23,7 @@ mod errors;
 mod evidence;
 mod fail_points;
 mod harness;
+mod helping;
 mod hostile;
 mod init;
 mod life_cycle;

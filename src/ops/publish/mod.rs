@@ -288,8 +288,9 @@ impl<S: Shared> Leader<'_, S> {
         let begun = self.shared.elapsed();
         let pushed = self.shared.push(head, &sealed.head, announces.then_some(&outbox[..]));
         self.round_trip += self.shared.elapsed().saturating_sub(begun);
+        // A push of which one ref is refused ends like one that failed, so the board's part of it may be unknown.
         if let Some(Moved::Rejected { reason, on_principle: true }) = &pushed.outbox
-            && pushed.board == Moved::Landed
+            && matches!(pushed.board, Moved::Landed | Moved::Unknown { .. })
         {
             self.shared.outbox_was_refused(reason);
         }
