@@ -28,9 +28,17 @@ bench *ARGS:
 board TASKS DIR SEED="1":
     cargo bench --locked --bench generate -- --tasks {{TASKS}} --seed {{SEED}} {{DIR}}
 
-# 200 rounds of every race
+# 200 rounds of every race of eight clones
 race-nightly ROUNDS="200":
     SQUAD_RACE_ROUNDS={{ROUNDS}} cargo test --locked --release --test it races -- --test-threads 1 --nocapture
+
+# The races with 8, 16, 32 and 64 clones
+fleet-nightly ROUNDS="20":
+    for clones in 8 16 32 64; do SQUAD_RACE_CLONES=$clones SQUAD_RACE_ROUNDS={{ROUNDS}} cargo test --locked --release --test it races -- --test-threads 1 --nocapture || exit 1; done
+
+# The simulation of many clones, from many seeds
+simulate SEEDS="10000":
+    SQUAD_SEEDS={{SEEDS}} cargo test --locked --release --test machine fleet::every -- --nocapture
 
 # Licences, advisories, bans and sources of the dependencies
 deny:

@@ -211,6 +211,49 @@ fn a_copied_clone_is_another_clone_and_publishes_nothing_of_the_original() {
     assert_eq!(outboxes(&room), before + 2, "{}", room.refs());
 }
 
+/// Puts so many commits on the board, each made by hand.
+fn many_commits(room: &Room, count: usize) {
+    let mut stream = String::new();
+    for n in 0..count {
+        use std::fmt::Write as _;
+        let text = format!("{n}\n");
+        let from = if n == 0 { "from refs/heads/main^0\n" } else { "" };
+        let _ = write!(
+            stream,
+            "commit refs/heads/main\ncommitter Hand <hand@example.test> {} +0000\ndata 2\nx\n{from}M 100644 inline log.txt\ndata {}\n{text}\n",
+            1_795_300_000 + n,
+            text.len()
+        );
+    }
+    stream.push_str("done\n");
+    room.import(&stream);
+}
+
+#[test]
+fn a_clone_that_slept_while_thousands_of_commits_landed_settles_what_it_had_queued() {
+    let room = room();
+    let scout = announcing(&room, "scout");
+    scout.ok("comment t-1 'before I slept' --agent scout --offline --queue");
+    many_commits(&room, 9_000);
+    let synced = scout.ok("sync");
+    assert_eq!(synced["published"].as_array().map(Vec::len), Some(1), "{synced}");
+    assert_eq!(room.task("t-1")["chat"][0]["content"], "before I slept");
+    scout.ok("claim t-1 --agent scout --plan p");
+}
+
+#[test]
+fn what_was_asked_for_ten_thousand_commits_ago_is_not_done_any_more() {
+    let room = room();
+    let scout = announcing(&room, "scout");
+    scout.ok("comment t-1 'before I slept' --agent scout --offline --queue");
+    many_commits(&room, 10_001);
+    let synced = scout.ok("sync");
+    assert_eq!(synced["lost"].as_array().map(Vec::len), Some(1), "{synced}");
+    assert_eq!(synced["lost"][0]["error"]["code"], "stale-epoch", "{synced}");
+    assert_eq!(room.task("t-1")["chat"], json!([]));
+    assert_eq!(scout.ok("status")["provisional"], json!([]));
+}
+
 #[test]
 fn clocks_that_are_years_off_change_no_decision() {
     let room = room();

@@ -37,6 +37,11 @@ pub fn race_rounds() -> usize {
     std::env::var("SQUAD_RACE_ROUNDS").map_or(20, |n| n.parse().expect("SQUAD_RACE_ROUNDS is a number"))
 }
 
+/// Returns how many clones race: `SQUAD_RACE_CLONES`, else 8.
+pub fn race_clones() -> usize {
+    std::env::var("SQUAD_RACE_CLONES").map_or(8, |n| n.parse().expect("SQUAD_RACE_CLONES is a number"))
+}
+
 /// Returns the names in a JSON list, whether its members are names or objects that hold one as `id`, `task` or `verb`.
 #[track_caller]
 pub fn ids(list: &Value) -> Vec<String> {

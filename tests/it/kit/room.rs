@@ -272,6 +272,14 @@ impl Room {
         git_in(&self.remote(), &args, &stream, |command| clean_env(command, self.path())).map(drop)
     }
 
+    /// Feeds git's fast-import in the remote.
+    #[track_caller]
+    pub fn import(&self, stream: &str) {
+        let args = words("fast-import --quiet --done");
+        let done = git_in(&self.remote(), &args, stream.as_bytes(), |command| clean_env(command, self.path()));
+        done.unwrap_or_else(|e| panic!("{e}"));
+    }
+
     /// Puts tasks on the remote's `main`, in one commit made by hand.
     pub fn put_tasks(&self, tasks: &[Value]) {
         let files: Vec<_> = tasks.iter().map(task_json).map(|(path, bytes)| (path, Some(bytes))).collect();
@@ -285,6 +293,14 @@ impl Room {
         change(&mut config);
         let text = serde_json::to_string_pretty(&config).expect("a value is JSON") + "\n";
         self.put(&[("squad/squad.json", Some(text))]);
+    }
+
+    /// Counts the pushes that reach the remote from now on.
+    #[cfg(unix)]
+    pub fn count_pushes(&self) -> impl Fn() -> usize + use<> {
+        self.hook("pre-receive", "echo x >> pushes");
+        let counted = self.remote().join("pushes");
+        move || std::fs::read_to_string(&counted).unwrap_or_default().lines().count()
     }
 
     /// Installs a hook in the remote: a shell script, run with the remote as its folder.
