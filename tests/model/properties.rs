@@ -19,7 +19,16 @@ pub const BOUND: &str = "an operation is decided after three beaten pushes that 
 pub const SECOND: &str = "the second landing after an announcement decides it";
 pub const ANSWERED: &str = "where nothing can happen any more, everybody was told";
 
-pub const SAFETY: &[&str] = &[ONE_HOLDER, ONCE, NEVER_AFTER_NO, DONE_IS_THERE, ONE_LINE, FENCED, WITNESS, TIMELY, ANSWERED];
+pub const TWICE_BEATEN: &str = "an operation is open after two beaten pushes";
+pub const THRICE_BEATEN: &str = "an operation is decided by others after three beaten pushes";
+pub const MISSED: &str = "one landing after an announcement leaves it open";
+pub const WRITTEN_DOWN: &str = "a conditional refusal is written down";
+pub const FINAL: &str = "a refusal is told that stands nowhere";
+pub const DROPPED: &str = "the claim of a dead owner is dropped";
+
+/// Everything but the bound.
+pub const SAFETY: &[&str] =
+    &[ONE_HOLDER, ONCE, NEVER_AFTER_NO, DONE_IS_THERE, ONE_LINE, FENCED, WITNESS, TIMELY, ANSWERED];
 
 pub fn all() -> Vec<Property<Protocol>> {
     vec![
@@ -35,6 +44,24 @@ pub fn all() -> Vec<Property<Protocol>> {
         Property::always(SECOND, |_, state: &State| state.ops.iter().all(|op| op.missed < 2)),
         Property::always(ANSWERED, answered),
     ]
+}
+
+/// Returns what must happen somewhere: a model in which it never does would prove nothing.
+pub fn reached() -> Vec<Property<Protocol>> {
+    vec![
+        Property::sometimes(TWICE_BEATEN, |m, s: &State| ops(m).any(|op| beaten(s, op) == 2 && m.is_open(s, op))),
+        Property::sometimes(THRICE_BEATEN, |m, s: &State| ops(m).any(|op| beaten(s, op) == 3 && !m.is_open(s, op))),
+        Property::sometimes(MISSED, |m, s: &State| ops(m).any(|op| s.ops[usize::from(op)].missed == 1)),
+        Property::sometimes(WRITTEN_DOWN, |_, s: &State| s.board.entries().any(|e| matches!(e, Entry::Declined(_)))),
+        Property::sometimes(FINAL, |m, s: &State| {
+            ops(m).any(|op| s.ops[usize::from(op)].told == Told::Refused && s.board.outcome(op).is_none())
+        }),
+        Property::sometimes(DROPPED, |_, s: &State| s.ops.iter().any(|op| op.told == Told::Dropped)),
+    ]
+}
+
+fn beaten(state: &State, op: u8) -> u8 {
+    state.ops[usize::from(op)].beaten
 }
 
 fn ops(model: &Protocol) -> impl Iterator<Item = u8> + Clone {

@@ -21,16 +21,14 @@ pub enum Seeded {
     OutboxesOnce,
     /// Nobody helps.
     NoHelp,
-    /// A clone whose push was refused by the remote never helps again.
-    AloneForGood,
     /// An operation is marked as pushed when the answer comes, not before the push.
     MarkedLate,
     /// What was told is not looked at when the queue is taken up again.
     ResultForgotten,
     /// A refusal is told on the head that happened to be there.
     OldHead,
-    /// A push carries only what is in the queue and is applied, and says nothing of the rest.
-    UnlandedRefusal,
+    /// What the remote refuses to take from me is told as refused, though others have heard of it.
+    RemoteRefusalTold,
 }
 
 /// One protocol in one world.
@@ -39,12 +37,18 @@ pub struct Protocol {
     pub clones: u8,
     pub left: crate::state::Budget,
     pub seeded: Option<Seeded>,
+    /// After so many refusals in a row, with the board unmoved, a clone pushes its own operations only.
+    pub alone_after: u8,
     /// Board and outboxes are read in one step.
     pub one_fetch: bool,
     /// The remote moves the two refs of a push at different moments.
     pub two_moves: bool,
+    /// Whatever waits for nobody is made before anything else happens.
+    pub made_first: bool,
     /// A clone without operations may look at the board at any time.
     pub scans: bool,
+    /// What is asked of every state.
+    pub asks: fn() -> Vec<stateright::Property<Protocol>>,
 }
 
 impl Protocol {
@@ -99,9 +103,6 @@ impl Protocol {
                 // Nobody else can know of it, and nothing of mine comes before it.
                 Verdict::Conditional if is_fresh && !me.pushed.has(op) && !earlier_is_open => Told::Refused,
                 Verdict::Conditional if is_fresh && self.has(Seeded::NoRecord) => Told::Refused,
-                Verdict::Conditional if is_fresh && !me.pushed.has(op) && self.has(Seeded::UnlandedRefusal) => {
-                    Told::Refused
-                }
                 _ => {
                     earlier_is_open = true;
                     continue;
@@ -137,7 +138,7 @@ impl Protocol {
         }
         let announced = me.read.unwrap_or_default();
         for other in (0..self.clones).filter(|other| *other != clone) {
-            if me.alone || self.has(Seeded::NoHelp) {
+            if me.refusals >= self.alone_after || self.has(Seeded::NoHelp) {
                 break;
             }
             for op in announced.iter().filter(|op| self.world.plan[usize::from(*op)].clone == other) {
@@ -213,12 +214,15 @@ impl Protocol {
         if push.outbox == Part::Landed {
             me.seen = push.expect + 1;
         }
-        me.alone = push.board == Part::Refused || me.alone && self.has(Seeded::AloneForGood);
+        me.refusals = if push.board == Part::Refused { me.refusals + 1 } else { 0 };
         self.look_again(me);
         if push.board == Part::Landed {
             me.fresh = push.ops;
             me.head = push.tip;
             self.settle(state, push.clone, Some((push.base, push.tip)));
+        }
+        if push.board == Part::Refused && self.has(Seeded::RemoteRefusalTold) {
+            push.ops.iter().for_each(|op| self.tell(state, push.clone, op, Told::Refused));
         }
     }
 
@@ -247,7 +251,7 @@ impl Protocol {
         let me = &mut state.clones[usize::from(clone)];
         me.read = None;
         me.seen = 0;
-        me.alone = false;
+        me.refusals = 0;
         for op in me.queue.iter() {
             let made = &mut state.ops[usize::from(op)];
             let is_told = made.told != Told::Nothing && !self.has(Seeded::ResultForgotten);

@@ -51,11 +51,27 @@ impl Protocol {
     pub fn new(tasks: &[(&str, &[&str])], plan: Vec<Planned>, left: Budget) -> Self {
         let clones = plan.iter().map(|p| p.clone + 1).max().expect("somebody wants something");
         let world = World::new(tasks, plan);
-        Self { world, clones, left, seeded: None, one_fetch: false, two_moves: false, scans: false }
+        Self {
+            world,
+            clones,
+            left,
+            seeded: None,
+            alone_after: 1,
+            one_fetch: false,
+            two_moves: false,
+            made_first: false,
+            scans: false,
+            asks: crate::properties::all,
+        }
     }
 
     pub fn without(mut self, seeded: Seeded) -> Self {
         self.seeded = Some(seeded);
+        self
+    }
+
+    pub fn alone_after(mut self, refusals: u8) -> Self {
+        self.alone_after = refusals;
         self
     }
 
@@ -66,6 +82,11 @@ impl Protocol {
 
     pub fn with_one_fetch(mut self) -> Self {
         self.one_fetch = true;
+        self
+    }
+
+    pub fn with_all_made_first(mut self) -> Self {
+        self.made_first = true;
         self
     }
 
@@ -131,6 +152,17 @@ pub fn three(left: Budget) -> Protocol {
     Protocol::new(SAME_PATHS, plan, left)
 }
 
+/// A claim that is made while its clone's push is under way, of a task that is free by then.
+pub fn late_claim(left: Budget) -> Protocol {
+    let plan = vec![
+        comment(0, "vault", "page"),
+        claim(0, "vault", "form"),
+        claim(1, "scout", "page"),
+        release(1, "scout", "page").after(2),
+    ];
+    Protocol::new(SAME_PATHS, plan, left)
+}
+
 /// Two clones make a task of the same id: the loser's refusal is final.
 pub fn same_id(left: Budget) -> Protocol {
     Protocol::new(ONE_TASK, vec![new(0, "scout", "note"), new(1, "vault", "note")], left)
@@ -143,6 +175,17 @@ pub fn four(left: Budget) -> Protocol {
         comment(1, "chip", "page"),
         comment(2, "scout", "page"),
         comment(3, "vault", "page"),
+    ];
+    Protocol::new(ONE_TASK, plan, left)
+}
+
+/// One clone against two, the first of which has two things to say, one after the other.
+pub fn one_against_two(left: Budget) -> Protocol {
+    let plan = vec![
+        comment(0, "olga", "page"),
+        comment(1, "chip", "page"),
+        comment(1, "chip", "page").after(1),
+        comment(2, "scout", "page"),
     ];
     Protocol::new(ONE_TASK, plan, left)
 }

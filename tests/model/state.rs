@@ -86,8 +86,8 @@ pub struct CloneState {
     pub read: Option<Ops>,
     /// Memory: the value of its own outbox that it last saw.
     pub seen: u8,
-    /// Memory: the remote said no though the board had not moved.
-    pub alone: bool,
+    /// Memory: how often in a row the remote said no though the board had not moved.
+    pub refusals: u8,
     /// Memory: a push is under way.
     pub waits: bool,
 }

@@ -9,24 +9,56 @@ use crate::state::{CLONES, CloneState, Made, Ops, Outbox, Part, State, Told};
 /// A step. Pushes are named by their place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    Make { op: u8 },
-    FetchBoard { clone: u8 },
-    FetchOutboxes { clone: u8 },
-    FetchBoth { clone: u8 },
-    Push { clone: u8 },
+    Make {
+        op: u8,
+    },
+    FetchBoard {
+        clone: u8,
+    },
+    FetchOutboxes {
+        clone: u8,
+    },
+    FetchBoth {
+        clone: u8,
+    },
+    Push {
+        clone: u8,
+    },
     /// The operations are marked as pushed, and no push follows.
-    DieMarked { clone: u8 },
+    DieMarked {
+        clone: u8,
+    },
     /// The board is fetched and results are written, and the queue is left as it was.
-    DieSettled { clone: u8 },
-    Die { clone: u8 },
-    BoardMoves { push: usize },
-    OutboxMoves { push: usize },
-    BothMove { push: usize },
-    BoardRefused { push: usize },
-    OutboxRefused { push: usize },
-    Arrives { push: usize },
-    TimeOut { clone: u8 },
-    Doubled { push: usize },
+    DieSettled {
+        clone: u8,
+    },
+    Die {
+        clone: u8,
+    },
+    BoardMoves {
+        push: usize,
+    },
+    OutboxMoves {
+        push: usize,
+    },
+    BothMove {
+        push: usize,
+    },
+    BoardRefused {
+        push: usize,
+    },
+    OutboxRefused {
+        push: usize,
+    },
+    Arrives {
+        push: usize,
+    },
+    TimeOut {
+        clone: u8,
+    },
+    Doubled {
+        push: usize,
+    },
     ByHand,
 }
 
@@ -34,9 +66,8 @@ impl Protocol {
     /// Whoever was told may act on it.
     fn may_make(&self, state: &State, op: u8) -> bool {
         let planned = &self.world.plan[usize::from(op)];
-        let in_turn = (0..op).all(|o| {
-            self.world.plan[usize::from(o)].clone != planned.clone || state.ops[usize::from(o)].is_made
-        });
+        let in_turn = (0..op)
+            .all(|o| self.world.plan[usize::from(o)].clone != planned.clone || state.ops[usize::from(o)].is_made);
         let waited = planned.after.is_none_or(|o| state.ops[usize::from(o)].told == Told::Done);
         in_turn && waited && !state.ops[usize::from(op)].is_made
     }
@@ -62,8 +93,8 @@ impl Protocol {
             me.read = None;
         }
         // A remote refusal that a moved board explains is no reason to leave others alone.
-        if me.head != board && !self.has(Seeded::AloneForGood) {
-            me.alone = false;
+        if me.head != board {
+            me.refusals = 0;
         }
         self.confirm(state, clone, board);
     }
@@ -154,7 +185,7 @@ impl Model for Protocol {
     type Action = Step;
 
     fn init_states(&self) -> Vec<State> {
-        vec![State {
+        let mut first = State {
             board: crate::line::Line::default(),
             outboxes: [Outbox::default(); CLONES],
             clones: [CloneState::default(); CLONES],
@@ -163,7 +194,12 @@ impl Model for Protocol {
             left: self.left,
             rewound: false,
             outdated: false,
-        }]
+        };
+        if self.made_first {
+            let all = 0..u8::try_from(self.world.plan.len()).expect("few");
+            all.filter(|op| self.world.plan[usize::from(*op)].after.is_none()).for_each(|op| self.make(&mut first, op));
+        }
+        vec![first]
     }
 
     fn actions(&self, state: &State, steps: &mut Vec<Step>) {
@@ -249,7 +285,7 @@ impl Model for Protocol {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        crate::properties::all()
+        (self.asks)()
     }
 
     /// Without the looking for ids a board never ends.
