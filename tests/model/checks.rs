@@ -15,6 +15,11 @@ use crate::scenarios::{
 };
 use crate::state::Budget;
 
+#[expect(clippy::print_stdout, reason = "what was visited is for whoever runs the tests")]
+pub fn say(line: &str) {
+    println!("{line}");
+}
+
 /// Says what a run has visited, as a row of the table in `docs/concurrency.md`.
 pub fn report(name: &str, checker: &impl Checker<Protocol>, since: Instant) {
     let left = checker.model().left;
@@ -26,14 +31,14 @@ pub fn report(name: &str, checker: &impl Checker<Protocol>, since: Instant) {
         ("by hand", left.foreign),
     ];
     let faults: Vec<_> = words.iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!("{word} {n}")).collect();
-    println!(
+    say(&format!(
         "| {name} | {} | {} | {} | {} | {:.1} s |",
         if faults.is_empty() { "none".to_owned() } else { faults.join(", ") },
         checker.unique_state_count(),
         checker.state_count(),
         checker.max_depth(),
         since.elapsed().as_secs_f32(),
-    );
+    ));
 }
 
 /// Visits every state, and asserts that all of it was visited and nothing found.

@@ -23,6 +23,8 @@ pub enum Seeded {
     NoHelp,
     /// An operation is marked as pushed when the answer comes, not before the push.
     MarkedLate,
+    /// The claim of a dead owner is dropped, pushed or not.
+    PushedDropped,
     /// What was told is not looked at when the queue is taken up again.
     ResultForgotten,
     /// A refusal is told on the head that happened to be there.
@@ -256,7 +258,8 @@ impl Protocol {
             let made = &mut state.ops[usize::from(op)];
             let is_told = made.told != Told::Nothing && !self.has(Seeded::ResultForgotten);
             // Its owner is dead, and nobody has heard of it: a claim that nobody wants any more.
-            let is_dropped = self.world.is_claim(op) && !me.pushed.has(op) && made.told == Told::Nothing;
+            let is_unheard = !me.pushed.has(op) || self.has(Seeded::PushedDropped);
+            let is_dropped = self.world.is_claim(op) && is_unheard && made.told == Told::Nothing;
             if is_dropped {
                 made.told = Told::Dropped;
             }

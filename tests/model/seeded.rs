@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use stateright::{Checker, HasDiscoveries, Model};
 
-use crate::checks::{refused_once, report};
+use crate::checks::{refused_once, report, say};
 use crate::properties::{
     BOUND, DONE_IS_THERE, FENCED, NEVER_AFTER_NO, ONCE, ONE_HOLDER, ONE_LINE, SAFETY, SECOND, TIMELY,
 };
@@ -18,22 +18,26 @@ use crate::scenarios::{
 };
 use crate::state::Budget;
 
+fn left_out(model: &Protocol) -> String {
+    model.seeded.map_or_else(|| "as it is".to_owned(), |rule| format!("seeded: {rule:?}"))
+}
+
 /// Looks until the property fails, and prints the shortest way there.
 #[track_caller]
 fn breaks(property: &'static str, model: Protocol) {
     let since = Instant::now();
-    let what = format!("without a rule: {:?}", model.seeded);
+    let what = left_out(&model);
     let checker = model.checker().finish_when(HasDiscoveries::AnyOf(BTreeSet::from([property]))).spawn_bfs().join();
     report(&what, &checker, since);
     let way = checker.discovery(property).unwrap_or_else(|| panic!("{what}: no state breaks {property:?}"));
-    println!("{property}:\n  {:?}", way.into_actions());
+    say(&format!("{property}:\n  {:?}", way.into_actions()));
 }
 
 /// Visits every state: the bound fails, and nothing else does.
 #[track_caller]
 fn breaks_only_the_bound(model: Protocol) {
     let since = Instant::now();
-    let what = format!("without a rule: {:?}", model.seeded);
+    let what = left_out(&model);
     let checker = model.checker().spawn_bfs().join();
     report(&what, &checker, since);
     checker.assert_any_discovery(BOUND);
@@ -74,6 +78,11 @@ fn a_conditional_refusal_that_is_not_written_down_is_undone_by_a_helper() {
 #[test]
 fn an_operation_that_is_marked_after_its_push_is_refused_and_happens() {
     breaks(NEVER_AFTER_NO, same_paths(one_death()).without(Seeded::MarkedLate));
+}
+
+#[test]
+fn a_claim_that_is_dropped_after_its_push_happens_all_the_same() {
+    breaks(NEVER_AFTER_NO, rivals(one_death()).without(Seeded::PushedDropped));
 }
 
 #[test]
