@@ -109,7 +109,7 @@ fn a_conditional_refusal_stands() {
     holds("claims of the same paths, late", late_claim(NOTHING_FAILS).with_scans());
     if is_full() {
         holds("claims of the same paths", same_paths(faults(2, 2, 0)));
-        holds("claims of the same paths", same_paths(faults(1, 1, 1)).with_two_moves());
+        holds("claims of the same paths, two moves", same_paths(faults(1, 1, 1)).with_two_moves());
     }
 }
 

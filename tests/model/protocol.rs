@@ -23,6 +23,8 @@ pub enum Seeded {
     NoHelp,
     /// An operation is marked as pushed when the answer comes, not before the push.
     MarkedLate,
+    /// Nothing keeps a second process of the clone from leading too.
+    TwoLeaders,
     /// The claim of a dead owner is dropped, pushed or not.
     PushedDropped,
     /// What was told is not looked at when the queue is taken up again.
@@ -204,6 +206,17 @@ impl Protocol {
             awaited: true,
         };
         state.pushes.push(push);
+    }
+
+    /// Builds what a second leader of the clone has decided on, and marks and sends whenever it comes to it: by then
+    /// the first may have refused an operation that it found unmarked.
+    pub fn push_beside(&self, state: &mut State, clone: u8) {
+        let before = state.clones[usize::from(clone)];
+        self.push(state, clone);
+        state.clones[usize::from(clone)] = before;
+        if let Some(push) = state.pushes.last_mut() {
+            push.awaited = false;
+        }
     }
 
     /// Takes the answer to a push.

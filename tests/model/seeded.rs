@@ -81,6 +81,12 @@ fn an_operation_that_is_marked_after_its_push_is_refused_and_happens() {
 }
 
 #[test]
+fn two_leaders_of_one_clone_refuse_and_announce_the_same_operation() {
+    let one_beside = Budget { duplicates: 1, ..NOTHING_FAILS };
+    breaks(NEVER_AFTER_NO, same_paths(one_beside).without(Seeded::TwoLeaders));
+}
+
+#[test]
 fn a_claim_that_is_dropped_after_its_push_happens_all_the_same() {
     breaks(NEVER_AFTER_NO, rivals(one_death()).without(Seeded::PushedDropped));
 }

@@ -24,6 +24,10 @@ pub enum Step {
     Push {
         clone: u8,
     },
+    /// A second leader of the clone pushes.
+    PushBeside {
+        clone: u8,
+    },
     /// The operations are marked as pushed, and no push follows.
     DieMarked {
         clone: u8,
@@ -134,6 +138,9 @@ impl Protocol {
         }
         if self.may_push(state, clone) {
             steps.push(Step::Push { clone });
+            if self.has(Seeded::TwoLeaders) && state.left.duplicates > 0 {
+                steps.push(Step::PushBeside { clone });
+            }
             if state.left.crashes > 0 {
                 steps.push(Step::DieMarked { clone });
             }
@@ -230,6 +237,10 @@ impl Model for Protocol {
                 }
             }
             Step::Push { clone } => self.push(&mut state, clone),
+            Step::PushBeside { clone } => {
+                state.left.duplicates -= 1;
+                self.push_beside(&mut state, clone);
+            }
             Step::DieMarked { clone } => {
                 state.left.crashes -= 1;
                 let me = &mut state.clones[usize::from(clone)];
