@@ -124,7 +124,10 @@ fn two_clones_with_two_operations_each_keep_their_order() {
     holds("2 clones × 2, made first", two_by_two(faults(1, 1, 1)).with_all_made_first());
     if is_full() {
         holds("2 clones × 2", two_by_two(faults(1, 1, 0)));
-        holds("2 clones × 2, two moves", two_by_two(faults(1, 0, 0)).with_two_moves());
+        holds(
+            "2 clones × 2, made first, two moves",
+            two_by_two(faults(2, 2, 0)).with_all_made_first().with_two_moves(),
+        );
     }
 }
 
@@ -134,9 +137,10 @@ fn three_clones_get_their_answers() {
     holds("3 clones × 1, made first", three(faults(1, 0, 0)).with_all_made_first());
     holds("3 clones × 1, one fetch", three(faults(1, 0, 0)).with_one_fetch());
     if is_full() {
-        holds("3 clones × 1", three(faults(1, 1, 0)));
+        holds("3 clones × 1", three(faults(1, 0, 0)));
+        holds("3 clones × 1", three(faults(0, 1, 0)));
+        holds("3 clones × 1, made first", three(faults(1, 1, 0)).with_all_made_first());
         holds("3 clones × 1", three(Budget { foreign: 1, ..NOTHING_FAILS }));
-        holds("3 clones × 1, two moves", three(faults(1, 0, 0)).with_two_moves().with_all_made_first());
     }
 }
 
