@@ -32,7 +32,7 @@ board TASKS DIR SEED="1":
 race-nightly ROUNDS="200":
     SQUAD_RACE_ROUNDS={{ROUNDS}} cargo test --locked --release --test it races -- --test-threads 1 --nocapture
 
-# The publish protocol with larger bounds: some 100 million states, and the memory for the largest run of them
+# The publish protocol with larger bounds: some 30 million states, minutes, a few gigabytes
 model-nightly:
     SQUAD_MODEL=full cargo test --locked --release --test model -- --test-threads 1 --nocapture
 
