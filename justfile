@@ -40,6 +40,10 @@ fleet-nightly ROUNDS="20":
 simulate SEEDS="10000":
     SQUAD_SEEDS={{SEEDS}} cargo test --locked --release --test machine fleet::every -- --nocapture
 
+# The publish protocol with larger bounds: some 30 million states, minutes, a few gigabytes
+model-nightly:
+    SQUAD_MODEL=full cargo test --locked --release --test model -- --test-threads 1 --nocapture
+
 # Licences, advisories, bans and sources of the dependencies
 deny:
     cargo deny check

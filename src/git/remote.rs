@@ -516,7 +516,12 @@ impl Remote {
         }
         let finished = command.run()?;
         let lines = parse_push(&finished.stdout);
-        Ok(updates.iter().map(|update| outcome(&finished, said(&lines, &update.name))).collect())
+        let said: Vec<Said> = updates.iter().map(|update| said(&lines, &update.name)).collect();
+        // A push of which the remote has refused one ref, and has reported on each, ends with 1: that is an answer.
+        let refused_one = said.iter().any(|said| matches!(said, Said::RefusedHere(_) | Said::RefusedThere(_)));
+        let told_all = said.iter().all(|said| !matches!(said, Said::Nothing(_)));
+        let answered = finished.success() || (finished.end == End::Exited(1) && refused_one && told_all);
+        Ok(said.into_iter().map(|said| outcome(&finished, answered, said)).collect())
     }
 
     /// Lands one ref in the user's own repository, without its hooks.
@@ -591,15 +596,15 @@ impl Remote {
     }
 }
 
-/// A success line counts only with exit code 0; a refusal counts always; all else is unknown. Measured: neither code
-/// nor message tells a push that landed from one that did not.
-fn outcome(finished: &Finished, said: Said) -> PushOutcome {
+/// A success line counts only in a push that was answered; a refusal counts always; all else is unknown. Measured:
+/// neither code nor message tells a push that landed from one that did not.
+fn outcome(finished: &Finished, answered: bool, said: Said) -> PushOutcome {
     match said {
         Said::RefusedHere(reason) => PushOutcome::Rejected { by: RejectedBy::Lease, reason },
         Said::RefusedThere(reason) => {
             PushOutcome::Rejected { by: RejectedBy::Remote, reason: with_remarks(finished, reason) }
         }
-        Said::Done if finished.success() => PushOutcome::Landed,
+        Said::Done if answered => PushOutcome::Landed,
         Said::Done => PushOutcome::Unknown { reason: finished.reason() },
         Said::Nothing(silence) if finished.success() => PushOutcome::Unknown { reason: silence },
         Said::Nothing(_) => PushOutcome::Unknown { reason: finished.reason() },

@@ -162,6 +162,27 @@ fn an_operation_of_somebody_who_may_not_is_never_carried_out() {
 }
 
 #[test]
+fn an_operation_that_the_remote_will_not_have_is_taken_back_and_is_in_nobody_s_way() {
+    let room = room();
+    let (scout, aria) = (announcing(&room, "scout"), announcing(&room, "aria"));
+    // A remote that looks into the files, as one that searches for secrets does.
+    room.hook(
+        "update",
+        "[ \"$1\" = refs/heads/main ] || exit 0\ngit diff \"$2\" \"$3\" | grep -q '^+.*hunter2' && { echo 'a secret' >&2; exit 1; }\nexit 0",
+    );
+    let error = scout.refused("comment t-1 'the password is hunter2' --agent scout", 8, "remote-refused");
+    assert!(error.to_string().contains("a secret"), "{error}");
+    let witness = room.git("log -1 --format=%B main");
+    assert!(witness.contains(" remote-refused"), "{witness}");
+    assert_eq!(scout.ok("status")["provisional"], json!([]));
+    let answer = aria.ok("comment t-2 hello --agent aria");
+    assert_eq!(answer["pushes"], 1, "nobody stumbles over it: {answer}");
+    std::fs::remove_file(room.remote().join("hooks/update")).expect("the hook");
+    aria.ok("comment t-2 'and again' --agent aria");
+    assert_eq!(room.task("t-1")["chat"], json!([]), "and it does not come back");
+}
+
+#[test]
 fn outboxes_go_where_the_board_says() {
     let room = room();
     let before = outboxes(&room);

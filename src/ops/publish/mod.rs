@@ -14,7 +14,7 @@ mod shared;
 use std::time::Duration;
 
 pub use answer::{Answer, Trouble};
-pub use round::{MAX_AGE, UNCHANGED};
+pub use round::{MAX_AGE, REMOTE_REFUSED, UNCHANGED};
 pub use shared::{Announced, Draft, Entry, Exposure, Moved, Pushed, Sealed, Shared, Standing};
 
 use crate::model::id::OpId;
@@ -288,9 +288,8 @@ impl<S: Shared> Leader<'_, S> {
         let begun = self.shared.elapsed();
         let pushed = self.shared.push(head, &sealed.head, announces.then_some(&outbox[..]));
         self.round_trip += self.shared.elapsed().saturating_sub(begun);
-        // A push of which one ref is refused ends like one that failed, so the board's part of it may be unknown.
         if let Some(Moved::Rejected { reason, on_principle: true }) = &pushed.outbox
-            && matches!(pushed.board, Moved::Landed | Moved::Unknown { .. })
+            && pushed.board == Moved::Landed
         {
             self.shared.outbox_was_refused(reason);
         }
@@ -389,28 +388,54 @@ impl<S: Shared> Leader<'_, S> {
             self.scope = Scope::One(first.entry.operation.id);
         }
         if self.refusals >= REFUSALS_BEFORE_GIVING_UP {
-            return self.refused_for_good(reason);
+            return self.refused_for_good(head, reason);
         }
         self.back_off();
         Ok(())
     }
 
-    fn refused_for_good(&mut self, reason: String) -> Result<(), Trouble> {
-        let (Scope::One(id), Wanted::All) = (self.scope, self.wanted) else {
-            return Err(Trouble::RemoteRefuses(reason));
-        };
-        // The others of the queue may well be acceptable.
+    fn refused_for_good(&mut self, head: &S::Head, reason: String) -> Result<(), Trouble> {
+        let Scope::One(id) = self.scope else { return Err(Trouble::RemoteRefuses(reason)) };
         let exposed = self.mine.iter().any(|c| c.entry.operation.id == id && c.is_exposed());
+        let withdrawn = !exposed || self.withdraw(head, id)?;
+        if self.wanted == Wanted::One(id) {
+            // What is not exposed any more may be told not to happen.
+            return Err(Trouble::RemoteRefuses(reason));
+        }
+        // The others of the queue may well be acceptable.
         self.refusals = ONE_AFTER - 1;
         self.scope = Scope::Own;
-        if exposed {
+        if withdrawn {
+            self.tell(id, Answer::Failed(Trouble::RemoteRefuses(reason).into()));
+        } else {
             let undecided = Trouble::Undecided { id: id.to_string(), reason };
             self.mine.retain(|c| c.entry.operation.id != id);
             self.answers.push((id, Answer::Failed(undecided.into())));
-        } else {
-            self.tell(id, Answer::Failed(Trouble::RemoteRefuses(reason).into()));
         }
         Ok(())
+    }
+
+    /// An operation that the remote will have from nobody would stay in the outbox, and spoil the pushes of all who
+    /// help. Its own clone takes it back, by a witness on the board that nobody carries it out any more. Tells whether
+    /// that was possible: the remote may refuse every change of the board.
+    fn withdraw(&mut self, head: &S::Head, id: OpId) -> Result<bool, Trouble> {
+        let draft = self.shared.draft(head)?;
+        let sealed = self.shared.seal(draft, &[(id, REMOTE_REFUSED.to_owned())])?;
+        let left: Vec<Operation> = self
+            .mine
+            .iter()
+            .filter(|c| c.entry.operation.id != id && c.entry.exposure == Exposure::Announced)
+            .map(|c| c.entry.operation.clone())
+            .collect();
+        let pushed = self.shared.push(head, &sealed.head, Some(&left));
+        if pushed.board != Moved::Landed {
+            return Ok(false);
+        }
+        self.shared.confirm(&sealed.head);
+        for carried in self.mine.iter_mut().filter(|c| c.entry.operation.id == id) {
+            carried.entry.exposure = Exposure::None;
+        }
+        Ok(true)
     }
 
     /// Ends without an answer: what others may know of may still happen, and stays in the queue.

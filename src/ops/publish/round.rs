@@ -15,6 +15,9 @@ use crate::ops::failure::Failure;
 /// The code that bears witness to an operation that found nothing to do.
 pub const UNCHANGED: &str = "unchanged";
 
+/// The code that bears witness to an operation that its clone has taken back, since the remote will not have it.
+pub const REMOTE_REFUSED: &str = "remote-refused";
+
 /// How many commits after the head that an operation was made on it is still looked for, and may still happen.
 pub const MAX_AGE: usize = 10_000;
 
