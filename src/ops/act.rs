@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::publish::{Outcome, publish};
-use super::publisher::{PUBLISH_LIMIT, Publisher};
-use super::session::{Freshness, NETWORK_LIMIT, Session, View, document};
+use super::publisher::Publisher;
+use super::session::{Freshness, Session, View, document};
 use crate::board::layout::task_path;
 use crate::board::receipt::{self, Receipt};
 use crate::board::render::{FileChange, files_of};
@@ -125,7 +125,7 @@ impl Session {
         }
         let mut publisher = Publisher::new(self, operation.verb() == Verb::Init)?;
         // The turn is kept until the checkout has followed: two that follow at once would be in each other's way.
-        match publish(&mut publisher, operation, PUBLISH_LIMIT) {
+        match publish(&mut publisher, operation, self.limits.publish) {
             Ok(Outcome::Published(published)) => {
                 let head = published.head.expect("what was published has a commit");
                 self.published(operation, head, &published.changes, &published.files, published.pushes)
@@ -247,7 +247,7 @@ impl Session {
     /// Decides without publishing, and shows what would be written.
     fn preview(&self, operation: &Operation) -> Result<Done, Failure> {
         let head = match operation.verb() {
-            Verb::Init => self.board.branch().map(|b| self.board.look(&b, NETWORK_LIMIT)).transpose()?.flatten(),
+            Verb::Init => self.board.branch().map(|b| self.board.look(&b, self.limits.network)).transpose()?.flatten(),
             // What this very operation was made on, so that both speak of the same board.
             _ => operation.basis.head.as_deref().and_then(|head| head.parse().ok()).or(self.board.head()?),
         };

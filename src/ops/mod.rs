@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod failure;
 mod faults;
 pub mod init;
+pub mod limits;
 pub mod look;
 pub mod make;
 pub mod pending;

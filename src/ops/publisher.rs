@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::failure::Failure;
 use super::pending::make_private;
 use super::publish::{Built, Pushed, Shared, Trouble};
-use super::session::{NETWORK_LIMIT, Session};
+use super::session::Session;
 use crate::board::receipt;
 use crate::board::render::{RenderFault, files_of};
 use crate::board::snapshot::Snapshot;
@@ -18,9 +18,6 @@ use crate::model::board::{Board, Changeset, Decided, Decision};
 use crate::model::decide::decide;
 use crate::model::id::OpId;
 use crate::model::operation::Operation;
-
-/// Longest time that one operation is tried for. It bounds contention, not one slow network call.
-pub const PUBLISH_LIMIT: Duration = Duration::from_secs(60);
 
 /// Longest wait for another process of this clone to finish publishing. After that both go on: correctness rests on
 /// the lease, the lock only saves wasted pushes.
@@ -150,10 +147,10 @@ impl Shared for Publisher<'_> {
     fn fetch(&mut self) -> Result<Option<Oid>, Trouble> {
         let board = &self.session.board;
         if !self.founding {
-            return board.fetch(NETWORK_LIMIT).map(Some).map_err(trouble);
+            return board.fetch(self.session.limits.network).map(Some).map_err(trouble);
         }
         let branch = board.branch().unwrap_or_default();
-        board.look(&branch, NETWORK_LIMIT).map_err(trouble)
+        board.look(&branch, self.session.limits.network).map_err(trouble)
     }
 
     fn decide(&mut self, head: &Option<Oid>, operation: &Operation) -> Result<Decision, Trouble> {
@@ -180,7 +177,7 @@ impl Shared for Publisher<'_> {
 
     fn push(&mut self, from: &Option<Oid>, to: &Option<Oid>) -> Pushed {
         let to = to.expect("what is pushed has a commit");
-        match self.session.board.push(*from, to, NETWORK_LIMIT) {
+        match self.session.board.push(*from, to, self.session.limits.network) {
             Ok(PushOutcome::Landed) => Pushed::Landed,
             Ok(PushOutcome::Rejected { by, reason }) => {
                 Pushed::Rejected { reason, on_principle: by == RejectedBy::Remote }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
-use super::session::{NETWORK_LIMIT, Session};
+use super::session::Session;
 use crate::board::Follow;
 use crate::model::code::ErrorCode;
 use crate::model::id::{OpId, TaskId};
@@ -57,7 +57,7 @@ pub fn sync(session: &Session) -> Result<Synced, Failure> {
             .hint("leave --offline out"));
     }
     let before = session.board.head()?;
-    let mut head = session.board.fetch(NETWORK_LIMIT)?;
+    let mut head = session.board.fetch(session.limits.network)?;
     let mut synced = Synced {
         head: String::new(),
         fetched: session.board.commits_between(before, head)?,
