@@ -47,7 +47,8 @@ fn try_all(room: &Room, clone: &Checkout, base: &str, run: impl Fn(&str) -> crat
         }
         assert_ne!(code, "remote-unreachable", "the remote is there: {ran}");
     }
-    assert_eq!(clone.status(), "", "the user's files are as they were");
+    let status = clone.git("--no-optional-locks status --porcelain=v1 --untracked-files=all");
+    assert_eq!(status, "", "the user's files are as they were");
     failures
 }
 

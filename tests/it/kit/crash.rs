@@ -92,9 +92,10 @@ impl Checkout {
         let log = self.dir.parent().expect("a clone has a room").join(format!("strace-{mark}"));
         let mut command = self.command(strace);
         if whom != Whom::SquadAlone {
-            command.args(["-f", "--seccomp-bpf"]);
+            // Not with --seccomp-bpf: strace 6.1 then never kills.
+            command.arg("-f");
         }
-        command.args(["-e", "signal=none", "-o"]).arg(&log).args(options);
+        command.args(["-e", "signal=KILL", "-o"]).arg(&log).args(options);
         command.arg(env!("CARGO_BIN_EXE_squad")).args(super::words(line)).arg("--json").env(MARK, &mark);
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("strace starts");
