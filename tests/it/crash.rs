@@ -260,3 +260,16 @@ fn a_scan_that_is_killed_changes_no_answer() {
     }
     assert!(hits > 0, "nobody was hit");
 }
+
+#[test]
+fn what_the_user_s_branch_is_moved_to_is_on_the_disk_first() {
+    let Some(strace) = need("strace") else { return };
+    let mut scene = Scene::new();
+    let task = scene.task();
+    let synced = scene.clone.syncs(&strace, &format!("claim {task} --agent scout"));
+    assert_eq!(scene.clone.git("rev-parse HEAD"), scene.room.head(), "the checkout has followed");
+    let new = scene.clone.git("rev-list --objects --no-object-names HEAD~1..HEAD").lines().count();
+    let theirs = format!("{}/.git/objects/", scene.clone.dir.display());
+    let objects = synced.lines().filter(|path| path.starts_with(&theirs)).count();
+    assert!(objects >= new, "{objects} synced of {new} new objects:\n{synced}");
+}

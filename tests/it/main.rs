@@ -12,6 +12,7 @@
     clippy::disallowed_methods,
     reason = "the harness starts the binary and git, writes files and asks what time it is"
 )]
+#![expect(clippy::print_stderr, reason = "a test that depends on chance, or is skipped, says so")]
 
 mod kit;
 

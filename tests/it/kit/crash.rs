@@ -87,6 +87,15 @@ impl Checkout {
         counts.into_values().max().unwrap_or(0)
     }
 
+    /// Returns what every process of a run syncs to the disk, one path a line.
+    pub fn syncs(&self, strace: &Path, line: &str) -> String {
+        let (log, ran) = self.traced(strace, line, Whom::WhoeverItHits, &["-y", "-e", "trace=fsync,fdatasync"]);
+        let ran = ran.expect("nobody kills it");
+        assert_eq!(ran.code, 0, "{ran}");
+        let paths = log.lines().filter_map(|line| line.split_once('<')?.1.split_once('>')).map(|(path, _)| path);
+        paths.collect::<Vec<_>>().join("\n")
+    }
+
     fn traced(&self, strace: &Path, line: &str, whom: Whom, options: &[&str]) -> (String, Option<Ran>) {
         let mark = fresh_mark();
         let log = self.dir.parent().expect("a clone has a room").join(format!("strace-{mark}"));
@@ -203,12 +212,18 @@ pub fn wait_for_orphans(room: &Path) {
     }
 }
 
-/// Holds a repository against `git fsck --strict`.
-#[track_caller]
-pub fn assert_sound(checkout: &Checkout, git_dir: &Path) {
+/// Returns what `git fsck --strict` has against a repository.
+pub fn soundness(checkout: &Checkout, git_dir: &Path) -> Result<(), String> {
     let mut command: Command = checkout.command("git");
     command.arg("--git-dir").arg(git_dir).args(["fsck", "--strict", "--no-dangling", "--no-progress"]);
     let output = command.output().expect("git starts");
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && !said.contains("missing"), "{}: {said}", git_dir.display());
+    let sound = output.status.success() && !said.contains("missing");
+    if sound { Ok(()) } else { Err(format!("{}: {said}", git_dir.display())) }
+}
+
+/// Holds a repository against `git fsck --strict`.
+#[track_caller]
+pub fn assert_sound(checkout: &Checkout, git_dir: &Path) {
+    soundness(checkout, git_dir).unwrap_or_else(|said| panic!("{said}"));
 }

@@ -5,7 +5,9 @@
 
 mod board;
 mod crash;
+#[cfg(target_os = "linux")]
 mod dice;
+#[cfg(unix)]
 mod http;
 mod mount;
 mod room;
@@ -14,8 +16,12 @@ mod serve;
 
 pub use board::{hand_task, hours_ago, minutes_ago, now_ms, seconds_from_now};
 #[cfg(target_os = "linux")]
-pub use crash::{Blow, CALLS, Whom, assert_sound, clear_locks, end_everything, fresh_mark, wait_for_orphans};
+pub use crash::{
+    Blow, CALLS, Whom, assert_sound, clear_locks, end_everything, fresh_mark, soundness, wait_for_orphans,
+};
+#[cfg(target_os = "linux")]
 pub use dice::Dice;
+#[cfg(unix)]
 pub use http::{Fault, HttpServer, On};
 #[cfg(target_os = "linux")]
 pub use mount::{Image, Mount};
@@ -57,6 +63,7 @@ pub fn need(program: &str) -> Option<std::path::PathBuf> {
 }
 
 /// Says that a test proves nothing here; fails where nothing may be skipped.
+#[cfg(unix)]
 pub fn skip(why: &str) {
     assert!(std::env::var("SQUAD_NO_SKIP").map_or(true, |v| v.is_empty()), "nothing may be skipped, but {why}");
     eprintln!("SKIPPED: {why}");

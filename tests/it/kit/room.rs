@@ -349,9 +349,8 @@ impl Checkout {
 
     /// Runs squad here with this standard input and more of an environment.
     pub fn squad_with<S: AsRef<OsStr>>(&self, args: &[S], stdin: &[u8], env: &[(&str, &str)]) -> Run {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_squad"));
-        clean_env(&mut command, &self.root);
-        command.current_dir(&self.dir).args(args).envs(env.iter().copied());
+        let mut command = self.command(env!("CARGO_BIN_EXE_squad"));
+        command.args(args).envs(env.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("squad starts");
         let mut pipe = child.stdin.take().expect("it was piped");
@@ -366,11 +365,10 @@ impl Checkout {
     /// Runs squad here with `--json`, and with every write to a file failing as it does on a full disk.
     #[cfg(unix)]
     pub fn without_room(&self, line: &str) -> Run {
-        let mut command = Command::new("sh");
-        clean_env(&mut command, &self.root);
+        let mut command = self.command("sh");
         // A limit of nothing on the size of files; ignored, its signal turns into the error of the write.
         let script = "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\" --json";
-        command.current_dir(&self.dir).args(["-c", script, env!("CARGO_BIN_EXE_squad")]).args(words(line));
+        command.args(["-c", script, env!("CARGO_BIN_EXE_squad")]).args(words(line));
         let output = command.stdin(Stdio::null()).output().expect("a shell starts");
         self.run_of(format!("squad {line} (no room)"), &output)
     }

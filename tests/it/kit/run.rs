@@ -81,6 +81,7 @@ impl Ran {
     }
 
     /// Holds the exit code against the one that is wanted, after what `at` tells of.
+    #[cfg(target_os = "linux")]
     #[track_caller]
     pub fn assert_code(&self, code: i32, at: &str) {
         assert!(self.code == code, "expected exit {code} after {at}, not {self}");
