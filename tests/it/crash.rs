@@ -1,7 +1,7 @@
 //! Kills at single system calls: whatever is cut off, the next command goes on, and every change is made once.
 //!
-//! `SQUAD_CRASH=all` strikes at every call of every kind, which takes long; without it, a few are chosen by
-//! `SQUAD_SEED`.
+//! `SQUAD_CRASH=all` strikes at every call of every kind, which takes long, and `SQUAD_CRASH=rename` at every call of
+//! that kind; without it, a few are chosen by `SQUAD_SEED`.
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeMap;
@@ -20,6 +20,14 @@ const SAMPLE: usize = 3;
 const MISSES: usize = 2;
 
 const HAND_IN: &str = "--deliverable x --summary y --evidence url:https://example.test";
+
+/// Returns the kinds of call of which every one is to be struck; none, where a few blows are enough.
+fn wanted_calls() -> Vec<&'static str> {
+    let Ok(wanted) = std::env::var("SQUAD_CRASH") else { return Vec::new() };
+    let calls: Vec<_> = CALLS.iter().copied().filter(|call| wanted == "all" || call.contains(&wanted)).collect();
+    assert!(!calls.is_empty(), "SQUAD_CRASH={wanted} is no kind of call; these are: {CALLS:?}");
+    calls
+}
 
 /// A board, a clone of it, and a user in that clone who is in the middle of something.
 struct Scene {
@@ -146,9 +154,10 @@ impl Scene {
 /// Strikes runs of a verb: at all calls, or at a few.
 fn strike(verb: &str, whom: Whom) {
     let Some(strace) = need("strace") else { return };
-    if std::env::var("SQUAD_CRASH").is_ok_and(|which| which == "all") {
+    let calls = wanted_calls();
+    if !calls.is_empty() {
         let mut hits = 0;
-        for call in CALLS {
+        for call in calls {
             let (mut scene, mut when, mut misses) = (Scene::new(), 0, 0);
             while misses < MISSES {
                 when += 1;
@@ -216,7 +225,7 @@ fn shown(scan: &Value) -> Value {
 #[test]
 fn a_scan_that_is_killed_changes_no_answer() {
     let Some(strace) = need("strace") else { return };
-    let all = std::env::var("SQUAD_CRASH").is_ok_and(|which| which == "all");
+    let calls = wanted_calls();
     let mut dice = Dice::of_this_run("scan");
     let mut scene = Scene::new();
     for i in 0..6 {
@@ -239,9 +248,9 @@ fn a_scan_that_is_killed_changes_no_answer() {
         struck.hit
     };
     let mut hits = 0;
-    if all {
+    if !calls.is_empty() {
         for whom in [Whom::Tree, Whom::SquadAlone] {
-            for call in CALLS {
+            for call in &calls {
                 let (mut when, mut misses) = (0, 0);
                 while misses < MISSES {
                     when += 1;

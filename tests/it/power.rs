@@ -70,6 +70,7 @@ fn cut_once(dice: &mut Dice, careful_remote: bool) -> Left {
         }
         image.cut();
     });
+    image.power_up();
     let told: Vec<_> = (0..claims).map(|n| format!("t-{n}")).collect();
     let left = look(&room, &clone, &told);
     if left == Left::Everything {

@@ -4,6 +4,10 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Longest wait for those who still have a file open on a disk that has failed.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A file system that is mounted for as long as this lives.
 pub struct Mount {
@@ -61,8 +65,8 @@ impl Image {
         &self.at
     }
 
-    /// Ends it as a power failure does: nothing that waits to be written is, the journal included. Then mounts what is
-    /// left.
+    /// Ends it as a power failure does: nothing that waits to be written is, the journal included. Whoever still works
+    /// there meets errors from here on.
     pub fn cut(&self) {
         /// `EXT4_IOC_SHUTDOWN`, and its way of not flushing the log; from the kernel's `fs/ext4/ext4.h`.
         const SHUTDOWN: rustix::ioctl::Opcode = 0x8004_587d;
@@ -71,8 +75,16 @@ impl Image {
         // SAFETY: the call reads one u32 through the pointer that it is given, and keeps nothing of it.
         let cut = unsafe { rustix::ioctl::ioctl(&disk, rustix::ioctl::Setter::<SHUTDOWN, u32>::new(NO_LOG_FLUSH)) };
         cut.expect("ext4 can be shut down by root");
-        drop(disk);
-        unmount(&self.at);
+    }
+
+    /// Mounts what the power failure has left. Nobody may work there any more: a disk that is in use on both sides of
+    /// the failure is none that a machine ever sees.
+    pub fn power_up(&self) {
+        let until = Instant::now() + PATIENCE;
+        while !unmounted(&self.at) {
+            assert!(Instant::now() < until, "somebody does not leave the disk");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         assert!(self.mount(), "what a power failure leaves can be mounted");
     }
 }
@@ -88,10 +100,13 @@ fn mount(args: &[&str], at: &Path) -> bool {
     output.is_ok_and(|output| output.status.success())
 }
 
+fn unmounted(at: &Path) -> bool {
+    Command::new("umount").arg(at).output().is_ok_and(|output| output.status.success())
+}
+
 fn unmount(at: &Path) {
     // Lazily, where somebody still stands in it: the folder is removed with the room, and must be empty by then.
-    let gone = Command::new("umount").arg(at).output().is_ok_and(|output| output.status.success());
-    if !gone {
+    if !unmounted(at) {
         let _ = Command::new("umount").arg("-l").arg(at).output();
     }
 }
