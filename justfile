@@ -44,6 +44,18 @@ simulate SEEDS="10000":
 model-nightly:
     SQUAD_MODEL=full cargo test --locked --release --test model -- --test-threads 1 --nocapture
 
+# A kill at every system call of every kind that a change or a scan makes; takes hours
+crash *ARGS="crash::":
+    SQUAD_NO_SKIP=1 SQUAD_CRASH=all cargo test --locked --test it -- --nocapture {{ARGS}}
+
+# Everything at once, with kills at random
+chaos SECONDS="600":
+    SQUAD_CHAOS_SECONDS={{SECONDS}} cargo test --locked --test it -- --nocapture chaos::
+
+# Cut the power of a disk in a file, under a clone and its remote; as root, with loop devices and ext4
+power-cut CUTS="10":
+    SQUAD_POWER_CUTS={{CUTS}} cargo test --locked --test it -- --ignored --nocapture power::
+
 # Licences, advisories, bans and sources of the dependencies
 deny:
     cargo deny check

@@ -71,6 +71,9 @@ impl Users {
             .config("gc.auto", "0")
             .config("maintenance.auto", "false")
             .config("protocol.ext.allow", "never")
+            // By itself git syncs no single objects: a power failure then leaves the user's branch, which we have
+            // moved, at a commit that is an empty file.
+            .config("core.fsync", "committed")
             // The default of 100 ms loses against a busy neighbour.
             .config("core.filesRefLockTimeout", "2000")
             .config("core.packedRefsTimeout", "5000");

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::publish::{Answer, Trouble, UNCHANGED};
-use super::publisher::{PUBLISH_LIMIT, publish};
-use super::session::{Freshness, NETWORK_LIMIT, Session, View, document};
+use super::publisher::publish;
+use super::session::{Freshness, Session, View, document};
 use super::turn::{Came, Turn};
 use crate::board::layout::task_path;
 use crate::board::receipt::{self, Receipt};
@@ -193,7 +193,7 @@ impl Session {
     /// Publishes an operation for as long as this process has the turn, which it keeps until the checkout has followed:
     /// two that follow at once would be in each other's way.
     fn publish_in(&self, turn: Turn, operation: &Operation) -> Result<Done, Failure> {
-        let led = publish(self, &turn, operation, PUBLISH_LIMIT);
+        let led = publish(self, &turn, operation);
         if !matches!(led, Err(Trouble::Undecided { .. })) {
             self.forget_when_told(operation.id);
         }
@@ -314,7 +314,7 @@ impl Session {
     /// Decides without publishing, and shows what would be written.
     fn preview(&self, operation: &Operation) -> Result<Done, Failure> {
         let head = match operation.verb() {
-            Verb::Init => self.board.branch().map(|b| self.board.look(&b, NETWORK_LIMIT)).transpose()?.flatten(),
+            Verb::Init => self.board.branch().map(|b| self.board.look(&b, self.limits.network)).transpose()?.flatten(),
             // What this very operation was made on, so that both speak of the same board.
             _ => operation.basis.head.as_deref().and_then(|head| head.parse().ok()).or(self.board.head()?),
         };

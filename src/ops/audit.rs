@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::failure::Failure;
-use super::session::{Freshness, NETWORK_LIMIT, Session};
+use super::session::{Freshness, Session};
 use crate::board::commits::Source;
 use crate::board::receipt;
 use crate::board::render::files_of;
@@ -39,7 +39,7 @@ pub struct Audited {
 pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> Result<Audited, Failure> {
     let view = session.view(Freshness::Due)?;
     let since = since.map(|revision| start(session, revision)).transpose()?;
-    let ask = (!session.options.offline).then_some(NETWORK_LIMIT);
+    let ask = (!session.options.offline).then_some(session.limits.network);
     let mut line: Vec<CommitInfo> = Vec::new();
     let mut whole = false;
     session.board.commits(view.head, ask, |commit| {

@@ -7,7 +7,7 @@ use std::io::Write;
 
 use super::act::Done;
 use super::failure::Failure;
-use super::session::{NETWORK_LIMIT, Session};
+use super::session::Session;
 use crate::board::store::{AccessFault, SEPARATE_BRANCH, is_branch_name};
 use crate::model::code::ErrorCode;
 use crate::model::config::{Agent, ApprovalGate};
@@ -47,7 +47,7 @@ pub fn init(session: &Session, branch: Option<&str>, template: Template) -> Resu
     if session.options.offline && !session.options.dry_run {
         return Err(AccessFault::OfflineAndEmpty.into());
     }
-    let head = session.board.look(&branch, NETWORK_LIMIT)?;
+    let head = session.board.look(&branch, session.limits.network)?;
     if head.is_none() {
         refuse_to_leave_commits_behind(session, &branch)?;
     }
@@ -84,7 +84,7 @@ fn choose_branch(session: &Session, wanted: Option<&str>) -> Result<String, Fail
     if let Some(branch) = session.board.branch() {
         return Ok(branch);
     }
-    match session.board.fetch(NETWORK_LIMIT) {
+    match session.board.fetch(session.limits.network) {
         Ok(_) => return Ok(session.board.branch().expect("a board that was found has a branch")),
         Err(AccessFault::NoBoard { .. }) => {}
         Err(fault) => return Err(fault.into()),

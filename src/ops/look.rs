@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::evidence::{digest, digest_of};
 use super::failure::Failure;
-use super::session::{Freshness, NETWORK_LIMIT, Session, View, document};
+use super::session::{Freshness, Session, View, document};
 use crate::board::receipt::Receipt;
 use crate::board::snapshot::Snapshot;
 use crate::model::board::Board;
@@ -263,7 +263,7 @@ pub fn receipts(session: &Session, head: crate::board::Oid, filter: &LogFilter) 
     if limit == 0 {
         return Ok(found);
     }
-    let ask = (!session.options.offline).then_some(NETWORK_LIMIT);
+    let ask = (!session.options.offline).then_some(session.limits.network);
     session.board.receipts(head, ask, |receipt| {
         if filter.admits(&receipt) {
             found.push(receipt);

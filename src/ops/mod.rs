@@ -12,6 +12,7 @@ pub mod evidence;
 pub mod failure;
 mod faults;
 pub mod init;
+pub mod limits;
 pub mod look;
 pub mod make;
 pub mod publish;

@@ -10,7 +10,7 @@ use super::publish::{
     Announced, Answer, Draft, Entry, Exposure, MAX_AGE, Moved, Pushed, Sealed, Shared, Standing, Trouble, Wanted, lead,
 };
 use super::queue::{Known, Queue, Queued};
-use super::session::{NETWORK_LIMIT, Session};
+use super::session::Session;
 use super::turn::Turn;
 use crate::board::clone::{clone_name, is_name};
 use crate::board::line::{Line, LineFault};
@@ -23,9 +23,6 @@ use crate::model::board::{Board, Changeset};
 use crate::model::id::OpId;
 use crate::model::operation::{Operation, Verb};
 use crate::runner::process::Process;
-
-/// Longest time that operations are tried for. It bounds contention, not one slow network call.
-pub const PUBLISH_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long a remote that has refused an outbox is not offered another.
 const REFUSAL_LIFE: Duration = Duration::from_secs(24 * 3600);
@@ -72,7 +69,7 @@ pub struct Led {
 ///
 /// # Errors
 /// [`Trouble`] when it is not known what became of it.
-pub fn publish(session: &Session, turn: &Turn, operation: &Operation, limit: Duration) -> Result<Led, Trouble> {
+pub fn publish(session: &Session, turn: &Turn, operation: &Operation) -> Result<Led, Trouble> {
     let founding = operation.verb() == Verb::Init;
     let mut publisher = Publisher::new(session, founding, founding || turn.is_shared())?;
     let queue = &publisher.queue;
@@ -86,15 +83,15 @@ pub fn publish(session: &Session, turn: &Turn, operation: &Operation, limit: Dur
     // Whoever was passed over may yet announce it.
     let known = if turn.may_be_carried() { Known::Announced } else { entry.known };
     publisher.own = Some(Queued { owner: Process::own(), known, ..entry });
-    publisher.lead(Wanted::One(operation.id), limit)
+    publisher.lead(Wanted::One(operation.id))
 }
 
 /// Publishes everything in the queue.
 ///
 /// # Errors
 /// [`Trouble`] when the remote cannot be asked.
-pub fn publish_all(session: &Session, limit: Duration) -> Result<Led, Trouble> {
-    Publisher::new(session, false, false)?.lead(Wanted::All, limit)
+pub fn publish_all(session: &Session) -> Result<Led, Trouble> {
+    Publisher::new(session, false, false)?.lead(Wanted::All)
 }
 
 impl<'a> Publisher<'a> {
@@ -127,7 +124,8 @@ impl<'a> Publisher<'a> {
         Ok(publisher)
     }
 
-    fn lead(mut self, wanted: Wanted, limit: Duration) -> Result<Led, Trouble> {
+    fn lead(mut self, wanted: Wanted) -> Result<Led, Trouble> {
+        let limit = self.session.limits.publish;
         let result = lead(&mut self, wanted, limit);
         reach(Step::Answered);
         let own = self.own.as_ref().map(|own| own.operation.id);
@@ -289,9 +287,9 @@ impl Shared for Publisher<'_> {
         let board = &self.session.board;
         if self.founding {
             let branch = board.branch().unwrap_or_default();
-            return board.look(&branch, NETWORK_LIMIT).map_err(trouble);
+            return board.look(&branch, self.session.limits.network).map_err(trouble);
         }
-        let head = board.fetch_all(NETWORK_LIMIT).map_err(trouble)?;
+        let head = board.fetch_all(self.session.limits.network).map_err(trouble)?;
         reach(Step::Fetched);
         self.read_announcements().map_err(trouble)?;
         Ok(Some(head))
@@ -342,7 +340,7 @@ impl Shared for Publisher<'_> {
         let mut reach = past.reach(store, basis, MAX_AGE).map_err(|e| trouble(e.into()))?;
         if reach == Reach::Elsewhere && self.is_worth_deepening(operation) {
             self.deepened = true;
-            if self.session.board.deepen(NETWORK_LIMIT) {
+            if self.session.board.deepen(self.session.limits.network) {
                 past = Past::of(head);
                 reach = past.reach(store, basis, MAX_AGE).map_err(|e| trouble(e.into()))?;
             }
@@ -407,7 +405,7 @@ impl Shared for Publisher<'_> {
         };
         let to = to.expect("what is pushed has a commit");
         reach(Step::Remembered);
-        let outcome = board.push(*from, to, post.as_ref(), NETWORK_LIMIT, &note);
+        let outcome = board.push(*from, to, post.as_ref(), self.session.limits.network, &note);
         reach(Step::Pushed);
         let _ = fs::remove_file(&file);
         match outcome {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::failure::Failure;
+use super::limits::Limits;
 use super::queue::Queue;
 use crate::board::Oid;
 use crate::board::snapshot::Snapshot;
@@ -25,7 +26,7 @@ use crate::model::refusal::Refusal;
 use crate::model::task::Task;
 use crate::model::vocabulary::AgentKind;
 
-/// Longest wait for one answer of the remote.
+/// Longest wait for one answer of the remote, where git's settings name no other.
 pub const NETWORK_LIMIT: Duration = Duration::from_secs(30);
 
 /// What the command line says about the whole command.
@@ -55,6 +56,8 @@ pub struct Session {
     pub clock: Rc<dyn Clock>,
     /// What the command line says.
     pub options: Options,
+    /// How long the remote is waited for.
+    pub limits: Limits,
     /// The head that this command has fetched to build on, and not built on yet.
     pub fetched: Cell<Option<Oid>>,
     /// Operations whose answers this command has in hand: they leave the queue when it has told them.
@@ -141,11 +144,13 @@ impl Session {
     /// [`Failure`] where there is no usable repository.
     pub fn open(options: Options, clock: Rc<dyn Clock>) -> Result<Self, Failure> {
         let board = BoardStore::open(&options.dir, options.remote.as_deref())?;
+        let limits = Limits::read(|key| board.settings.get(key))?;
         board.recall_branch();
         Ok(Self {
             board: Rc::new(board),
             clock,
             options,
+            limits,
             fetched: Cell::new(None),
             told: RefCell::default(),
             seen: RefCell::new(None),
@@ -178,9 +183,9 @@ impl Session {
         let fetched = match freshness {
             Freshness::ToBuildOn => {
                 self.set_namespace(known);
-                self.board.fetch_all(NETWORK_LIMIT)
+                self.board.fetch_all(self.limits.network)
             }
-            _ => self.board.fetch(NETWORK_LIMIT),
+            _ => self.board.fetch(self.limits.network),
         };
         match (fetched, known) {
             (Ok(head), _) => {

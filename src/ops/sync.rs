@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::publish::Answer;
-use super::publisher::{PUBLISH_LIMIT, publish_all};
-use super::session::{NETWORK_LIMIT, Session};
+use super::publisher::publish_all;
+use super::session::Session;
 use super::turn::Turn;
 use crate::board::Follow;
 use crate::model::code::ErrorCode;
@@ -60,7 +60,7 @@ pub fn sync(session: &Session) -> Result<Synced, Failure> {
             .hint("leave --offline out"));
     }
     let before = session.board.head()?;
-    let mut head = session.board.fetch(NETWORK_LIMIT)?;
+    let mut head = session.board.fetch(session.limits.network)?;
     let mut synced = Synced {
         head: String::new(),
         fetched: session.board.commits_between(before, head)?,
@@ -86,7 +86,7 @@ fn settle(session: &Session, synced: &mut Synced) -> Result<(), Failure> {
         return Ok(());
     }
     let turn = Turn::wait_for(session)?;
-    let led = publish_all(session, PUBLISH_LIMIT)?;
+    let led = publish_all(session)?;
     for operation in &waiting {
         let answer = led.answers.iter().find(|(id, _)| *id == operation.id).map(|(_, answer)| answer.clone());
         // Another process may have been faster.

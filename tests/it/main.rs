@@ -12,12 +12,16 @@
     clippy::disallowed_methods,
     reason = "the harness starts the binary and git, writes files and asks what time it is"
 )]
+#![expect(clippy::print_stderr, reason = "a test that depends on chance, or is skipped, says so")]
 
 mod kit;
 
 mod audit;
 mod board_verbs;
+mod chaos;
+mod crash;
 mod demo;
+mod disk;
 mod dry_run;
 mod errors;
 mod evidence;
@@ -25,11 +29,13 @@ mod fail_points;
 mod harness;
 mod helping;
 mod hostile;
+mod http;
 mod init;
 mod life_cycle;
 mod locks;
 mod offline;
 mod places;
+mod power;
 mod races;
 mod readme;
 mod refusals;
@@ -37,5 +43,6 @@ mod remotes;
 mod scan;
 mod status;
 mod tidy;
+mod transports;
 mod truth;
 mod unknown_fields;

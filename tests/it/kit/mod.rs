@@ -4,12 +4,31 @@
 //! test looks at the remote. Knows the binary from the outside only: it never calls into the crate.
 
 mod board;
+mod crash;
+#[cfg(target_os = "linux")]
+mod dice;
+#[cfg(unix)]
+mod http;
+mod mount;
 mod room;
 mod run;
+mod serve;
 
 pub use board::{hand_task, hours_ago, minutes_ago, now_ms, seconds_from_now};
+#[cfg(target_os = "linux")]
+pub use crash::{
+    Blow, CALLS, Whom, assert_sound, clear_locks, end_everything, fresh_mark, soundness, wait_for_orphans,
+};
+#[cfg(target_os = "linux")]
+pub use dice::Dice;
+#[cfg(unix)]
+pub use http::{Fault, HttpServer, On};
+#[cfg(target_os = "linux")]
+pub use mount::{Image, Mount};
 pub use room::{Checkout, Commit, Room};
-pub use run::{answer_schema, settled, words};
+pub use run::{Ran, Run, answer_schema, settled, words};
+#[cfg(unix)]
+pub use serve::{Server, find_program};
 
 use std::sync::Barrier;
 
@@ -30,6 +49,26 @@ pub fn race<T: Send>(n: usize, go: impl Fn(usize) -> T + Sync) -> Vec<T> {
             .collect();
         racers.into_iter().map(|racer| racer.join().expect("a racer panicked")).collect()
     })
+}
+
+/// Returns a program that not every machine has. Where it is missing the test says so and ends; in CI, which sets
+/// `SQUAD_NO_SKIP`, it fails.
+#[cfg(unix)]
+pub fn need(program: &str) -> Option<std::path::PathBuf> {
+    let found = find_program(program);
+    if found.is_none() {
+        let strict = std::env::var("SQUAD_NO_SKIP").is_ok_and(|value| !value.is_empty());
+        assert!(!strict, "nothing may be skipped here, but there is no {program} on this machine");
+        skip(&format!("there is no {program} on this machine"));
+    }
+    found
+}
+
+/// Says that a test proves nothing here. For what no program can be installed for, such as a mount without the right
+/// to it; a program that is missing is for [`need`].
+#[cfg(unix)]
+pub fn skip(why: &str) {
+    eprintln!("SKIPPED: {why}");
 }
 
 /// Returns how many rounds a race is run for: `SQUAD_RACE_ROUNDS`, else 20.

@@ -51,7 +51,12 @@ static ROSTER: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
 impl Room {
     /// Returns a room whose remote is empty.
     pub fn empty() -> Self {
-        let root = tempfile::Builder::new().prefix("squad-it-").tempdir().expect("a temporary folder");
+        Self::empty_in(&std::env::temp_dir())
+    }
+
+    /// Returns a room below a folder, on whatever disk that is.
+    pub fn empty_in(folder: &Path) -> Self {
+        let root = tempfile::Builder::new().prefix("squad-it-").tempdir_in(folder).expect("a temporary folder");
         for folder in ["home", "tmp"] {
             std::fs::create_dir(root.path().join(folder)).expect("a new folder");
         }
@@ -80,6 +85,11 @@ impl Room {
     /// Returns a room whose remote holds a board with a roster: `olga` (owner), the executors `scout`, `aria` and
     /// `vault`, the managers `knox` (dev) and `sterling` (marketing), and the chief `hex`.
     pub fn board() -> Self {
+        Self::board_in(&std::env::temp_dir())
+    }
+
+    /// Like [`Room::board`], below a folder.
+    pub fn board_in(folder: &Path) -> Self {
         let files = ROSTER.get_or_init(|| {
             let room = Self::code();
             let olga = room.clone_as("olga");
@@ -100,7 +110,7 @@ impl Room {
                 })
                 .collect()
         });
-        let room = Self::empty();
+        let room = Self::empty_in(folder);
         for (within, bytes) in files {
             let path = room.remote().join(within);
             std::fs::create_dir_all(path.parent().expect("it has a parent")).expect("a folder");
@@ -343,11 +353,24 @@ impl Checkout {
         self.squad_with(args, b"", &[])
     }
 
+    /// Returns a command that runs here with what every test has in its environment, and nothing else.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        clean_env(&mut command, &self.root);
+        command.current_dir(&self.dir);
+        command
+    }
+
+    /// Returns the run that ended with this output.
+    pub fn run_of(&self, argv: String, output: &std::process::Output) -> Run {
+        let real = self.root.canonicalize().unwrap_or_else(|_| self.root.clone());
+        Run::new(argv, output, &[real, self.root.clone()])
+    }
+
     /// Runs squad here with this standard input and more of an environment.
     pub fn squad_with<S: AsRef<OsStr>>(&self, args: &[S], stdin: &[u8], env: &[(&str, &str)]) -> Run {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_squad"));
-        clean_env(&mut command, &self.root);
-        command.current_dir(&self.dir).args(args).envs(env.iter().copied());
+        let mut command = self.command(env!("CARGO_BIN_EXE_squad"));
+        command.args(args).envs(env.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("squad starts");
         let mut pipe = child.stdin.take().expect("it was piped");
@@ -356,21 +379,18 @@ impl Checkout {
             child.wait_with_output().expect("squad ends")
         });
         let shown: Vec<_> = args.iter().map(|a| a.as_ref().to_string_lossy().into_owned()).collect();
-        let real = self.root.canonicalize().unwrap_or_else(|_| self.root.clone());
-        Run::new(format!("squad {}", shown.join(" ")), &output, &[real, self.root.clone()])
+        self.run_of(format!("squad {}", shown.join(" ")), &output)
     }
 
     /// Runs squad here with `--json`, and with every write to a file failing as it does on a full disk.
     #[cfg(unix)]
     pub fn without_room(&self, line: &str) -> Run {
-        let mut command = Command::new("sh");
-        clean_env(&mut command, &self.root);
+        let mut command = self.command("sh");
         // A limit of nothing on the size of files; ignored, its signal turns into the error of the write.
         let script = "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\" --json";
-        command.current_dir(&self.dir).args(["-c", script, env!("CARGO_BIN_EXE_squad")]).args(words(line));
+        command.args(["-c", script, env!("CARGO_BIN_EXE_squad")]).args(words(line));
         let output = command.stdin(Stdio::null()).output().expect("a shell starts");
-        let real = self.root.canonicalize().unwrap_or_else(|_| self.root.clone());
-        Run::new(format!("squad {line} (no room)"), &output, &[real, self.root.clone()])
+        self.run_of(format!("squad {line} (no room)"), &output)
     }
 
     /// Runs squad here with `--json`, and returns the answer of its success.
@@ -424,7 +444,7 @@ impl Checkout {
 }
 
 /// Clears a child's environment and gives it what every test has.
-fn clean_env(command: &mut Command, root: &Path) {
+pub(super) fn clean_env(command: &mut Command, root: &Path) {
     command.env_clear();
     // Without these a program does not start on some systems; coverage writes where it is told.
     for key in ["PATH", "SystemRoot", "PATHEXT", "LLVM_PROFILE_FILE"] {

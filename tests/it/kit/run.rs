@@ -80,6 +80,13 @@ impl Ran {
         value
     }
 
+    /// Holds the exit code against the one that is wanted, after what `at` tells of.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    pub fn assert_code(&self, code: i32, at: &str) {
+        assert!(self.code == code, "expected exit {code} after {at}, not {self}");
+    }
+
     /// Returns the last line of standard output.
     pub fn last_line(&self) -> &str {
         self.stdout.lines().next_back().unwrap_or("")
