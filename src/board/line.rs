@@ -21,7 +21,10 @@ pub struct Line {
     store: Rc<Store>,
     base: Option<Oid>,
     tree: Option<Oid>,
-    board: Snapshot,
+    /// The board at the end of the line, but for the last change.
+    board: Option<Snapshot>,
+    /// The last change, which the board follows when it is asked for: nobody asks for it behind the end.
+    last: Option<(Oid, Changeset)>,
     decided: HashMap<OpId, Decided>,
     steps: Vec<Step>,
 }
@@ -55,12 +58,18 @@ pub enum LineFault {
 impl Line {
     /// Begins a line on a version of the board.
     pub(super) fn new(store: Rc<Store>, base: Option<Oid>, tree: Option<Oid>, board: Snapshot) -> Self {
-        Self { store, base, tree, board, decided: HashMap::new(), steps: Vec::new() }
+        Self { store, base, tree, board: Some(board), last: None, decided: HashMap::new(), steps: Vec::new() }
     }
 
     /// Returns the board at the end of the line.
-    pub fn board(&self) -> &Snapshot {
-        &self.board
+    pub fn board(&mut self) -> &Snapshot {
+        if let Some((tree, changes)) = self.last.take() {
+            let files = TreeFiles::new(Source::Store(self.store.clone()), Some(tree));
+            let before = self.board.take().expect("it is put back below");
+            let after = before.succeeded_by(Box::new(files), &changes);
+            self.board = Some(after.with_decided(self.decided.clone()));
+        }
+        self.board.as_ref().expect("it is only taken above")
     }
 
     /// Adds a change to the end; where that fails, the line stays as it is. Returns the files that it writes.
@@ -68,7 +77,7 @@ impl Line {
     /// # Errors
     /// [`LineFault`].
     pub fn add(&mut self, operation: &Operation, changes: &Changeset) -> Result<Vec<FileChange>, LineFault> {
-        let files = files_of(&self.board, changes)?;
+        let files = files_of(self.board(), changes)?;
         let mut edits = Vec::with_capacity(files.len());
         for file in &files {
             let blob = file.content.as_deref().map(|bytes| self.store.write_blob(bytes)).transpose();
@@ -78,14 +87,13 @@ impl Line {
         let step = Step {
             op: operation.id,
             tree,
-            author: author(operation, &self.board, changes),
+            author: author(operation, self.board(), changes),
             message: receipt::message(operation, &changes.receipt),
         };
         self.tree = Some(tree);
         // Carried out by a commit that has no name yet, which nobody asks for.
         self.decided.insert(operation.id, Decided { commit: String::new(), refused: None });
-        let files_after = TreeFiles::new(Source::Store(self.store.clone()), Some(tree));
-        self.board = Snapshot::new(Box::new(files_after)).with_decided(self.decided.clone());
+        self.last = Some((tree, changes.clone()));
         self.steps.push(step);
         Ok(files)
     }

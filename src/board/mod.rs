@@ -12,6 +12,7 @@ pub mod commits;
 pub mod exchange;
 pub mod files;
 pub mod folder;
+pub mod index;
 pub mod layout;
 pub mod line;
 pub mod past;

@@ -10,9 +10,12 @@ use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread;
 
+use super::Oid;
 use super::files::{Entry, EntryKind, Files, MAX_FILE, ReadError};
+use super::index::Index;
 use super::layout::{ARCHIVE_DIR, CONFIG, LIVE_DIR, TASKS_DIR, task_path, task_stem};
-use crate::model::board::{Board, BoardFault, Decided, Place, Placed};
+use crate::model::board::{Board, BoardFault, Changeset, Decided, Place, Placed, TaskChange};
+use crate::model::card::Card;
 use crate::model::config::{BoardConfig, DEFAULT_LOCKS_FILE};
 use crate::model::id::{OpId, TaskId};
 use crate::model::locks::{LocksFile, normalise};
@@ -37,6 +40,8 @@ pub struct Snapshot {
 /// The files, and what has been made of them so far.
 struct Reading {
     files: Box<dyn Files>,
+    /// What is known of files that were read before.
+    index: Option<Rc<Index>>,
     config: OnceCell<Option<BoardConfig>>,
     live: OnceCell<Live>,
     archive: OnceCell<BTreeMap<TaskId, Archived>>,
@@ -50,10 +55,10 @@ struct Archived {
 }
 
 /// Every live task, and what could not be read.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Live {
-    /// Tasks, by id.
-    pub tasks: Vec<Task>,
+    /// The cards of tasks, by id.
+    pub tasks: Vec<Card>,
     /// What is wrong with the files that are not among them.
     pub invalid: Vec<Violation>,
 }
@@ -63,6 +68,7 @@ impl Snapshot {
     pub fn new(files: Box<dyn Files>) -> Self {
         let read = Reading {
             files,
+            index: None,
             config: OnceCell::new(),
             live: OnceCell::new(),
             archive: OnceCell::new(),
@@ -71,11 +77,56 @@ impl Snapshot {
         Self { read: Rc::new(read), decided: HashMap::new() }
     }
 
+    /// Returns the same board, read with the help of an index.
+    #[must_use]
+    pub fn with_index(mut self, index: Rc<Index>) -> Self {
+        if let Some(read) = Rc::get_mut(&mut self.read) {
+            read.index = Some(index);
+        }
+        self
+    }
+
+    /// Returns the index that the board is read with.
+    pub fn index(&self) -> Option<&Index> {
+        self.read.index.as_deref()
+    }
+
     /// Returns the same board, knowing what became of these operations.
     #[must_use]
     pub fn with_decided(mut self, decided: HashMap<OpId, Decided>) -> Self {
         self.decided = decided;
         self
+    }
+
+    /// Returns the version that follows when changes have become these files: what has been read of this one is carried
+    /// over, and nothing but the changed tasks is looked at.
+    #[must_use]
+    pub fn succeeded_by(self, files: Box<dyn Files>, changes: &Changeset) -> Self {
+        let moved = changes.tasks.iter().any(|change| change.before.as_ref() != Some(&change.after));
+        let Self { read, decided } = self;
+        let (config, live, archive, names, index) = match Rc::try_unwrap(read) {
+            Ok(read) => (read.config, read.live, read.archive, read.names, read.index),
+            Err(read) => {
+                let live = read.live.get().cloned().map_or_else(OnceCell::new, OnceCell::from);
+                (read.config.clone(), live, OnceCell::new(), OnceCell::new(), read.index.clone())
+            }
+        };
+        let live = match live.into_inner() {
+            Some(mut live) => {
+                changes.tasks.iter().for_each(|change| live.replace(change));
+                OnceCell::from(live)
+            }
+            None => OnceCell::new(),
+        };
+        let read = Reading {
+            files,
+            index,
+            config: changes.config.clone().map_or(config, |config| OnceCell::from(Some(config))),
+            live,
+            archive: if moved { OnceCell::new() } else { archive },
+            names: if moved { OnceCell::new() } else { names },
+        };
+        Self { read: Rc::new(read), decided }
     }
 
     /// Returns the files that the board is read from.
@@ -111,37 +162,76 @@ impl Snapshot {
         if let Some(live) = self.read.live.get() {
             return Ok(live);
         }
+        let misplaced = self.misplaced().map_err(BoardFault::Unreadable)?;
+        let folder = self.files().find(LIVE_DIR).map_err(BoardFault::Unreadable)?.and_then(|folder| folder.id);
+        let mut live = match (self.index(), folder) {
+            (Some(index), Some(tree)) => match index.folder(tree) {
+                Some(cards) => Live { tasks: cards, invalid: Vec::new() },
+                None => self.read_with(index, tree)?,
+            },
+            _ => self.read_all(&self.live_entries()?),
+        };
+        live.invalid.splice(0..0, misplaced);
+        live.tasks.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(self.read.live.get_or_init(|| live))
+    }
+
+    fn live_entries(&self) -> Result<Vec<Entry>, BoardFault> {
         let mut entries = self.files().list(LIVE_DIR).map_err(BoardFault::Unreadable)?;
         entries.retain(|entry| task_stem(&entry.name).is_some());
+        Ok(entries)
+    }
+
+    /// Reads the files that the index does not know, and tells it.
+    fn read_with(&self, index: &Index, tree: Oid) -> Result<Live, BoardFault> {
+        let entries = self.live_entries()?;
+        let mut cards = Vec::with_capacity(entries.len());
+        let mut unknown = Vec::new();
+        for entry in &entries {
+            // A file that may not be there, or not under that name, is no task whatever it holds.
+            let usual = |card: &Card| entry.kind == EntryKind::File && task_stem(&entry.name) == Some(card.id.as_str());
+            match entry.id.and_then(|id| index.known(id)).map(|known| known.card).filter(usual) {
+                Some(card) => cards.push(card),
+                None => unknown.push(entry.clone()),
+            }
+        }
+        let mut live = self.read_all(&unknown);
+        live.tasks.append(&mut cards);
+        let files: HashMap<&str, Oid> =
+            entries.iter().filter_map(|entry| Some((task_stem(&entry.name)?, entry.id?))).collect();
+        let known: Vec<(Oid, &Card)> =
+            live.tasks.iter().filter_map(|card| Some((*files.get(card.id.as_str())?, card))).collect();
+        index.keep(tree, &known, live.invalid.is_empty());
+        Ok(live)
+    }
+
+    /// Reads files of tasks: the one thread what they hold, the other what that means.
+    fn read_all(&self, entries: &[Entry]) -> Live {
         let fetched = |entry: &Entry| {
             let path = format!("{LIVE_DIR}/{}", entry.name);
             let bytes = self.bytes(&path, entry);
             Fetched { path, bytes }
         };
-        let mut live = Live { tasks: Vec::new(), invalid: self.misplaced().map_err(BoardFault::Unreadable)? };
+        let mut live = Live::default();
         if entries.len() < WORTH_A_THREAD {
             live.add(entries.iter().map(fetched));
-        } else {
-            let read = thread::scope(|scope| {
-                let (send, receive) = mpsc::sync_channel::<Vec<Fetched>>(WAITING);
-                let parser = scope.spawn(move || {
-                    let mut live = Live { tasks: Vec::new(), invalid: Vec::new() };
-                    receive.into_iter().for_each(|files| live.add(files.into_iter()));
-                    live
-                });
-                for entries in entries.chunks(HANDED_OVER) {
-                    if send.send(entries.iter().map(fetched).collect()).is_err() {
-                        break;
-                    }
-                }
-                drop(send);
-                parser.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            });
-            live.tasks = read.tasks;
-            live.invalid.extend(read.invalid);
+            return live;
         }
-        live.tasks.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(self.read.live.get_or_init(|| live))
+        thread::scope(|scope| {
+            let (send, receive) = mpsc::sync_channel::<Vec<Fetched>>(WAITING);
+            let parser = scope.spawn(move || {
+                let mut live = Live::default();
+                receive.into_iter().for_each(|files| live.add(files.into_iter()));
+                live
+            });
+            for entries in entries.chunks(HANDED_OVER) {
+                if send.send(entries.iter().map(fetched).collect()).is_err() {
+                    break;
+                }
+            }
+            drop(send);
+            parser.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
 
     /// Returns what stands where a folder of the board should: it hides every task that was there.
@@ -288,10 +378,22 @@ struct Fetched {
 }
 
 impl Live {
+    /// Puts the task of a change where it belongs among the others.
+    fn replace(&mut self, change: &TaskChange) {
+        let id = &change.task.id;
+        let at = self.tasks.binary_search_by(|card| card.id.cmp(id));
+        match (at, &change.after) {
+            (Ok(at), Place::Live) => self.tasks[at] = Card::of(change.task.clone()),
+            (Err(at), Place::Live) => self.tasks.insert(at, Card::of(change.task.clone())),
+            (Ok(at), Place::Archived(_)) => drop(self.tasks.remove(at)),
+            (Err(_), Place::Archived(_)) => {}
+        }
+    }
+
     fn add(&mut self, files: impl Iterator<Item = Fetched>) {
         for file in files {
             match quick(&file) {
-                Ok(task) => self.tasks.push(task),
+                Ok(task) => self.tasks.push(Card::of(task)),
                 Err(mut violations) => self.invalid.append(&mut violations),
             }
         }
@@ -397,7 +499,7 @@ impl Board for Snapshot {
         }
     }
 
-    fn live(&self) -> Result<&[Task], BoardFault> {
+    fn live(&self) -> Result<&[Card], BoardFault> {
         Ok(&self.all_live()?.tasks)
     }
 

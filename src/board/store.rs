@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::commits::{IndexFiles, Source, TreeFiles};
+use super::index::Index;
 use super::layout::{CONFIG, pathspecs};
 use super::receipt::{self, Receipt};
 use super::snapshot::Snapshot;
@@ -97,6 +98,7 @@ pub struct BoardStore {
     pub(super) store: Rc<Store>,
     pub(super) remote: Remote,
     pub(super) namespace: RefCell<String>,
+    index: Rc<Index>,
     branch: RefCell<Option<String>>,
 }
 
@@ -116,7 +118,8 @@ impl BoardStore {
         let store = Rc::new(Store::open_or_create(&place.common_dir)?);
         let branch = settings.get("squad.branch").map(str::to_owned);
         let namespace = RefCell::new("refs/squad".to_owned());
-        Ok(Self { place, git, settings, store, remote, namespace, branch: RefCell::new(branch) })
+        let index = Rc::new(Index::at(place.common_dir.join("squad").join("index")));
+        Ok(Self { place, git, settings, store, remote, namespace, index, branch: RefCell::new(branch) })
     }
 
     /// Returns the folder of this clone's own state.
@@ -307,7 +310,8 @@ impl BoardStore {
     /// [`AccessFault::Git`] when the version cannot be read.
     pub fn snapshot(&self, head: Option<Oid>) -> Result<Snapshot, AccessFault> {
         let tree = head.map(|head| self.store.read_commit(head)).transpose()?.map(|commit| commit.tree);
-        Ok(Snapshot::new(Box::new(TreeFiles::new(Source::Store(self.store.clone()), tree))))
+        let files = TreeFiles::new(Source::Store(self.store.clone()), tree);
+        Ok(Snapshot::new(Box::new(files)).with_index(self.index.clone()))
     }
 
     /// Returns what the user's index would make of the board; `index` is the file that a hook was given.
@@ -357,7 +361,7 @@ impl BoardStore {
     /// [`AccessFault::Git`] when it cannot be read.
     pub fn snapshot_of(&self, source: Source, commit: Oid) -> Result<Snapshot, AccessFault> {
         let tree = source.objects().read_commit(commit)?.tree;
-        Ok(Snapshot::new(Box::new(TreeFiles::new(source, Some(tree)))))
+        Ok(Snapshot::new(Box::new(TreeFiles::new(source, Some(tree)))).with_index(self.index.clone()))
     }
 
     /// Lets the user's checkout follow to a head, where that touches nothing of theirs.

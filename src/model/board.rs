@@ -5,6 +5,7 @@
 
 use indexmap::IndexMap;
 
+use super::card::Card;
 use super::config::BoardConfig;
 use super::id::{Epoch, OpId, TaskId};
 use super::locks::{Coordination, LocksFile};
@@ -29,11 +30,11 @@ pub trait Board {
     /// [`BoardFault`] when its file is there and cannot be used.
     fn task(&self, id: &TaskId) -> Result<Option<Placed>, BoardFault>;
 
-    /// Returns every live task that can be read; broken files are left out.
+    /// Returns the card of every live task that can be read; broken files are left out.
     ///
     /// # Errors
     /// [`BoardFault::Unreadable`] when the board itself cannot be read.
-    fn live(&self) -> Result<&[Task], BoardFault>;
+    fn live(&self) -> Result<&[Card], BoardFault>;
 
     /// Returns the id on the board, live or archived, that folds to the same lower case.
     ///

@@ -268,6 +268,7 @@ impl Decider<'_> {
                 LocksFile::Absent | LocksFile::Ours(_) => {}
             }
             let kept = self.board.live()?.iter().filter(|t| !changes.tasks.iter().any(|c| c.task.id == t.id));
+            let kept = kept.map(|card| &**card);
             let moved = changes.tasks.iter().filter(|c| c.after == Place::Live).map(|c| &c.task);
             let work = derive(kept.chain(moved));
             changes.locks = updated(&old, work, self.operation.at);

@@ -143,6 +143,11 @@ impl AgentName {
         Ok(Self(name))
     }
 
+    /// Returns a name as it stood in a file: boards made by hand hold names that squad would not make.
+    pub fn as_found(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// Returns the name as it is spelled.
     pub fn as_str(&self) -> &str {
         &self.0

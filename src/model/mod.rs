@@ -4,6 +4,7 @@
 
 pub mod apply;
 pub mod board;
+pub mod card;
 pub mod code;
 pub mod config;
 pub mod decide;

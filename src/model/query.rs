@@ -7,13 +7,14 @@ use std::cmp::Ordering;
 use serde::Serialize;
 
 use super::board::{Board, BoardFault};
+use super::card::Card;
 use super::config::{Agent, BoardConfig};
 use super::id::{AgentName, Millis, TaskId};
 use super::locks::{Pattern, conflicts};
 use super::operation::{Action, Basis, Operation};
 use super::refusal::Refusal;
 use super::requirement::{Context, check};
-use super::task::{Message, Task};
+use super::task::Task;
 use super::transition::{Authority, authorize};
 use super::vocabulary::{Effect, Priority, Role, Status, words};
 
@@ -45,7 +46,7 @@ words! {
 #[derive(Debug, Clone)]
 pub struct Hit<'a> {
     /// The task.
-    pub task: &'a Task,
+    pub task: &'a Card,
     /// Why it is shown, most pressing first.
     pub why: Vec<Why>,
     /// Its priority, raised by one when it is due soon.
@@ -137,7 +138,7 @@ pub struct ScanQuery<'a> {
 }
 
 /// Returns everything that concerns the agent.
-pub fn scan<'a>(tasks: &'a [Task], query: ScanQuery<'_>) -> Scan<'a> {
+pub fn scan<'a>(tasks: &'a [Card], query: ScanQuery<'_>) -> Scan<'a> {
     let ScanQuery { agent, config, now, safe, waits } = query;
     let boss = agent.role != Role::Executor;
     let in_view = |task: &Task| match agent.role {
@@ -150,8 +151,8 @@ pub fn scan<'a>(tasks: &'a [Task], query: ScanQuery<'_>) -> Scan<'a> {
         if safe && !is_safe(task) {
             continue;
         }
-        let mentions = unread_mentions(task, &agent.name);
-        let why = reasons(task, agent, !mentions.is_empty(), in_view(task));
+        let calls: Vec<_> = task.calls_of(&agent.name).collect();
+        let why = reasons(task, agent, !calls.is_empty(), in_view(task));
         if !why.is_empty() {
             found.hits.push(Hit {
                 task,
@@ -161,11 +162,11 @@ pub fn scan<'a>(tasks: &'a [Task], query: ScanQuery<'_>) -> Scan<'a> {
                 why,
             });
         }
-        found.mentions.extend(mentions.into_iter().map(|m| Mention {
+        found.mentions.extend(calls.into_iter().map(|call| Mention {
             task: task.id.clone(),
-            message: m.id.clone(),
-            author: m.author.clone(),
-            content: m.content.clone(),
+            message: call.message.clone(),
+            author: call.author.clone(),
+            content: call.content.clone(),
         }));
         if boss && in_view(task) {
             if let Some(standing) = blocked_too_long(task, now) {
@@ -219,35 +220,6 @@ fn reasons(task: &Task, agent: &Agent, mentioned: bool, in_view: bool) -> Vec<Wh
 
 fn own_subtasks<'a>(task: &'a Task, name: &AgentName) -> impl Iterator<Item = &'a str> {
     task.open_subtasks().filter(|s| s.owner() == Some(name)).map(|s| s.id.as_str())
-}
-
-/// Returns the messages that call the agent and were followed by no word or deed of theirs on the task.
-pub fn unread_mentions<'a>(task: &'a Task, name: &AgentName) -> Vec<&'a Message> {
-    let answered = task.chat.iter().rposition(|m| m.author == *name).map_or(0, |i| i + 1);
-    let acted = task.state_history.iter().rev().find(|h| h.actor == *name).map(|h| h.timestamp);
-    task.chat[answered..]
-        .iter()
-        .filter(|m| acted.is_none_or(|at| m.timestamp > at) && mentions(&m.content, name))
-        .collect()
-}
-
-/// Tells whether a text calls a name: `@name`, not as part of a longer name or an address.
-pub fn mentions(text: &str, name: &AgentName) -> bool {
-    let text = text.to_ascii_lowercase();
-    let call = format!("@{}", name.folded());
-    let part_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    text.match_indices(&call).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let mut after = text[at + call.len()..].chars();
-        let next = after.next();
-        // A dot ends a sentence unless a name goes on behind it.
-        let longer = match next {
-            Some('.') => after.next().is_some_and(part_of_name),
-            Some(c) => part_of_name(c),
-            None => false,
-        };
-        !longer && !before.is_some_and(|c| part_of_name(c) || c == '.')
-    })
 }
 
 fn is_due_soon(due: Millis, now: Millis) -> bool {
@@ -321,9 +293,9 @@ pub fn next<'a>(
     config: &BoardConfig,
     agent: &Agent,
     probe: &Operation,
-) -> Result<(Option<&'a Task>, Vec<Skipped>), BoardFault> {
+) -> Result<(Option<&'a Card>, Vec<Skipped>), BoardFault> {
     let now = probe.at;
-    let mut candidates: Vec<&Task> = board
+    let mut candidates: Vec<&Card> = board
         .live()?
         .iter()
         .filter(|t| match t.status {
@@ -385,12 +357,12 @@ fn would_claim(
 /// The first path that is no path, with the reason.
 pub fn lock_conflicts(
     paths: &[String],
-    tasks: &[Task],
+    tasks: &[Card],
     ignore_case: bool,
 ) -> Result<Vec<super::locks::Conflict>, (String, String)> {
     let mut mine = Vec::with_capacity(paths.len());
     for path in paths {
         mine.push(Pattern::new(path, ignore_case).map_err(|bad| (path.clone(), bad.to_string()))?);
     }
-    Ok(conflicts(&mine, None, tasks.iter(), ignore_case))
+    Ok(conflicts(&mine, None, tasks.iter().map(|card| &**card), ignore_case))
 }

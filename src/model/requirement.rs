@@ -443,7 +443,7 @@ fn locks_free(task: &Task, cx: &Context<'_>, findings: &mut Findings) -> Checked
             }
         }
     }
-    let found = conflicts(&mine, Some(&task.id), cx.board.live()?.iter(), fold);
+    let found = conflicts(&mine, Some(&task.id), cx.board.live()?.iter().map(|card| &**card), fold);
     let (hard, advisory): (Vec<Conflict>, Vec<Conflict>) =
         found.into_iter().partition(|c| c.mode == super::vocabulary::LockMode::Hard);
     for c in &advisory {

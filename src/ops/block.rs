@@ -94,7 +94,7 @@ fn holder(view: &View, named: Option<&str>, paths: &[String]) -> Result<TaskId, 
     }
     let fold = config.locks.ignore_case;
     let mine: Vec<Pattern> = paths.iter().filter_map(|p| Pattern::new(p, fold).ok()).collect();
-    let found = conflicts(&mine, None, view.snapshot.live()?.iter(), fold);
+    let found = conflicts(&mine, None, view.snapshot.live()?.iter().map(|card| &**card), fold);
     let matching = found.into_iter().find(|c| agent.is_none() || c.agent == agent);
     matching.map(|c| c.task).ok_or_else(|| {
         missing(

@@ -2,6 +2,7 @@
 //!
 //! Owns which files are looked at, wherever they are; what is wrong with them is `review`'s to say.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
@@ -13,8 +14,11 @@ use crate::board::folder::Folder;
 use crate::board::layout::{ARCHIVE_DIR, CONFIG, LIVE_DIR, task_stem};
 use crate::board::snapshot::Snapshot;
 use crate::model::board::Board;
+use crate::model::card::Card;
 use crate::model::code::ErrorCode;
-use crate::review::check::{BoardFile, CheckOptions, FileFault, FileKind, FileRole, Report, check};
+use crate::review::check::{
+    BoardFile, CheckOptions, CleanFile, FileFault, FileKind, FileRole, Report, check, check_with,
+};
 use crate::schema::Violation;
 
 /// What is to be checked.
@@ -104,9 +108,14 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<Report, Failure> {
     if let Some(entry) = files.find(CONFIG).map_err(unreadable)? {
         wanted.push((CONFIG.to_owned(), FileRole::Config, entry));
     }
+    let clean = clean_cards(snapshot)?;
+    let is_clean: HashSet<&str> = clean.iter().map(|(_, _, card)| card.id.as_str()).collect();
+    let mut looked_at: Vec<(String, Oid)> = Vec::new();
     for entry in files.list(LIVE_DIR).map_err(unreadable)? {
-        if let Some(stem) = task_stem(&entry.name) {
-            wanted.push((format!("{LIVE_DIR}/{}", entry.name), FileRole::Live { stem: stem.to_owned() }, entry));
+        if let Some(stem) = task_stem(&entry.name).filter(|stem| !is_clean.contains(stem)) {
+            let path = format!("{LIVE_DIR}/{}", entry.name);
+            looked_at.extend(entry.id.filter(|_| entry.kind == EntryKind::File).map(|id| (path.clone(), id)));
+            wanted.push((path, FileRole::Live { stem: stem.to_owned() }, entry));
         }
     }
     for month in files.list(ARCHIVE_DIR).map_err(unreadable)? {
@@ -126,7 +135,13 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<Report, Failure> {
     }
     let found = wanted.into_iter().map(|(path, role, entry)| read(files, path, role, &entry));
     let options = CheckOptions { config_path: CONFIG.to_owned(), locks_path };
-    let mut report = check(found, &options);
+    let known = clean.iter().map(|(path, stem, card)| CleanFile { path, stem, card });
+    let mut report = check_with(found, known, &options);
+    if let Some(index) = snapshot.index() {
+        let faulty: HashSet<&str> = report.violations.iter().map(|violation| violation.file.as_str()).collect();
+        looked_at.retain(|(path, _)| !faulty.contains(path.as_str()));
+        index.mark_clean(&looked_at.into_iter().map(|(_, file)| file).collect::<Vec<_>>());
+    }
     report.violations.extend(snapshot.misplaced().map_err(unreadable)?);
     report.violations.sort();
     report.locate(|path| {
@@ -134,6 +149,26 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<Report, Failure> {
         files.read(path, &entry).ok()
     });
     Ok(report)
+}
+
+/// Returns the live tasks whose files were found to break no rule of their own, and that name nobody outside the roster:
+/// with path, stem and card.
+fn clean_cards(snapshot: &Snapshot) -> Result<Vec<(String, String, Card)>, Failure> {
+    let (Some(index), Ok(Some(config))) = (snapshot.index(), snapshot.config()) else { return Ok(Vec::new()) };
+    let roster: HashSet<String> = config.agents.iter().map(|agent| agent.name.folded()).collect();
+    // What a look at the whole board has read is known from then on.
+    snapshot.all_live()?;
+    let mut clean = Vec::new();
+    for entry in snapshot.files().list(LIVE_DIR).map_err(unreadable)? {
+        let (Some(stem), Some(file), EntryKind::File) = (task_stem(&entry.name), entry.id, entry.kind) else {
+            continue;
+        };
+        let Some(known) = index.known(file).filter(|known| known.is_clean) else { continue };
+        if known.card.id.as_str() == stem && known.card.names().all(|name| roster.contains(&name.folded())) {
+            clean.push((format!("{LIVE_DIR}/{}", entry.name), stem.to_owned(), known.card));
+        }
+    }
+    Ok(clean)
 }
 
 fn read(files: &dyn Files, path: String, role: FileRole, entry: &Entry) -> BoardFile {
@@ -173,8 +208,9 @@ fn one_file(path: &Path) -> Result<Report, Failure> {
 /// Returns the evidence of the board's tasks that is no longer what it was, as far as it is in this worktree.
 fn stale_evidence(session: &Session, snapshot: &Snapshot) -> Result<Vec<Violation>, Failure> {
     let mut found = Vec::new();
-    for task in snapshot.live()? {
-        for fault in evidence_faults(session, snapshot, task) {
+    for card in snapshot.live()?.iter().filter(|card| card.has_files) {
+        let Some(task) = snapshot.glance(&card.id)? else { continue };
+        for fault in evidence_faults(session, snapshot, &task) {
             let violation = Violation::error(
                 "evidence-changed",
                 crate::board::layout::task_path(&task.id, &crate::model::board::Place::Live),

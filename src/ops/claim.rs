@@ -3,11 +3,11 @@
 use super::act::Done;
 use super::failure::Failure;
 use super::session::{Freshness, Session};
+use crate::model::card::Card;
 use crate::model::code::ErrorCode;
 use crate::model::id::OpId;
 use crate::model::operation::{Action, Basis, Operation};
 use crate::model::query::{self, Skipped};
-use crate::model::task::Task;
 
 /// How many tasks are tried before the board is called too busy.
 const TRIES: u32 = 16;
@@ -15,7 +15,7 @@ const TRIES: u32 = 16;
 /// What `next` found.
 pub struct Next {
     /// The best task that the agent may claim now.
-    pub task: Option<Task>,
+    pub task: Option<Card>,
     /// Tasks that would have come before it, and why they may not be claimed.
     pub skipped: Vec<Skipped>,
     /// Why the answer may be out of date.

@@ -12,6 +12,7 @@ use super::session::{Freshness, Session, View, document};
 use crate::board::receipt::Receipt;
 use crate::board::snapshot::Snapshot;
 use crate::model::board::Board;
+use crate::model::card::Card;
 use crate::model::code::ErrorCode;
 use crate::model::id::{AgentName, Epoch, Millis, TaskId};
 use crate::model::query::order;
@@ -143,10 +144,10 @@ pub struct Filter {
 ///
 /// # Errors
 /// [`Failure`] when the board cannot be read.
-pub fn list(view: &View, filter: &Filter) -> Result<Vec<Task>, Failure> {
-    let mut tasks: Vec<Task> = view.snapshot.live()?.to_vec();
+pub fn list(view: &View, filter: &Filter) -> Result<Vec<Card>, Failure> {
+    let mut tasks: Vec<Card> = view.snapshot.live()?.to_vec();
     if filter.all || filter.status.contains(&Status::Archived) {
-        tasks.extend(view.snapshot.all_archived()?);
+        tasks.extend(view.snapshot.all_archived()?.into_iter().map(Card::of));
     }
     let text = filter.text.as_ref().map(|t| t.to_lowercase());
     tasks.retain(|task| {
@@ -154,10 +155,12 @@ pub fn list(view: &View, filter: &Filter) -> Result<Vec<Task>, Failure> {
             [] => filter.all || task.status.is_open(),
             some => some.contains(&task.status),
         };
-        let holds = |text: &String| {
-            task.title.to_lowercase().contains(text)
-                || task.description.as_ref().is_some_and(|d| d.to_lowercase().contains(text))
+        // A card has no description: the task itself is read where the title does not hold the text.
+        let described = |text: &String| {
+            let task = view.snapshot.glance(&task.id).ok().flatten();
+            task.and_then(|task| task.description).is_some_and(|d| d.to_lowercase().contains(text))
         };
+        let holds = |text: &String| task.title.to_lowercase().contains(text) || described(text);
         status
             && filter.assigned.as_ref().is_none_or(|a| task.is_assigned_to(a))
             && filter.priority.is_none_or(|p| task.priority == p)
@@ -210,9 +213,9 @@ pub struct Member {
 /// # Errors
 /// [`Failure`] when the board cannot be read.
 pub fn members(view: &View) -> Result<Vec<Member>, Failure> {
-    let held: Vec<&Task> = view.snapshot.live()?.iter().filter(|t| t.status == Status::InProgress).collect();
+    let held: Vec<&Card> = view.snapshot.live()?.iter().filter(|t| t.status == Status::InProgress).collect();
     let member = |agent: &crate::model::config::Agent| {
-        let mine: Vec<&&Task> = held.iter().filter(|t| t.holder() == Some(&agent.name)).collect();
+        let mine: Vec<&&Card> = held.iter().filter(|t| t.holder() == Some(&agent.name)).collect();
         Member {
             name: agent.name.clone(),
             role: agent.role,
@@ -367,7 +370,7 @@ pub struct Tree {
 /// # Errors
 /// [`Failure`] `not-found` when there is no such task.
 pub fn dependencies(view: &View, root: Option<&TaskId>) -> Result<Vec<Tree>, Failure> {
-    let tasks: BTreeMap<&TaskId, &Task> = view.snapshot.live()?.iter().map(|t| (&t.id, t)).collect();
+    let tasks: BTreeMap<&TaskId, &Card> = view.snapshot.live()?.iter().map(|t| (&t.id, t)).collect();
     let roots: Vec<TaskId> = match root {
         Some(id) => {
             view.task(id)?;
@@ -380,13 +383,13 @@ pub fn dependencies(view: &View, root: Option<&TaskId>) -> Result<Vec<Tree>, Fai
 
 fn branch(
     view: &View,
-    tasks: &BTreeMap<&TaskId, &Task>,
+    tasks: &BTreeMap<&TaskId, &Card>,
     id: &TaskId,
     above: &mut Vec<TaskId>,
 ) -> Result<Tree, Failure> {
     let task = match tasks.get(id) {
-        Some(task) => Some((*task).clone()),
-        None => view.snapshot.task(id)?.map(|placed| placed.task),
+        Some(card) => Some((**card).clone()),
+        None => view.snapshot.task(id)?.map(|placed| Card::of(placed.task)),
     };
     let mut tree = Tree {
         id: id.clone(),

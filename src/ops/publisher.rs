@@ -474,7 +474,7 @@ pub struct Changes {
 }
 
 impl Draft for Changes {
-    fn board(&self) -> &dyn Board {
+    fn board(&mut self) -> &dyn Board {
         self.line.board()
     }
 

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::cycles::cycles;
+use crate::model::card::Card;
 use crate::model::id::{AgentName, TaskId};
 use crate::model::locks::{Work, derive};
 use crate::model::task::{Block, Task};
@@ -50,13 +51,26 @@ impl Kept {
         }
     }
 
+    /// Returns what is needed of a live task that names nobody outside the roster.
+    pub(super) fn clean(path: &str, stem: &str, card: &Card) -> Self {
+        let mut kept = Self::unread(path, stem, false);
+        kept.is_read = true;
+        kept.work = derive(std::iter::once(&**card)).into_values().next();
+        kept.references(card);
+        kept
+    }
+
     /// Keeps what is needed of the task.
-    pub(super) fn read(&mut self, task: Task, roster: Option<&HashSet<String>>) {
+    pub(super) fn read(&mut self, task: &Task, roster: Option<&HashSet<String>>) {
         self.is_read = true;
         if !self.archived {
-            self.names = names(&task, roster);
-            self.work = derive(std::iter::once(&task)).into_values().next();
+            self.names = names(task, roster);
+            self.work = derive(std::iter::once(task)).into_values().next();
         }
+        self.references(task);
+    }
+
+    fn references(&mut self, task: &Task) {
         self.blocked_on = match &task.block {
             Some(Block::Dependency { on }) => {
                 on.iter().enumerate().map(|(i, id)| (format!("/block/on/{i}"), id.clone())).collect()
@@ -64,8 +78,8 @@ impl Kept {
             Some(Block::Conflict { holder, .. }) => vec![("/block/holder".to_owned(), holder.clone())],
             _ => Vec::new(),
         };
-        self.depends_on = task.depends_on;
-        self.parent = task.parent;
+        self.depends_on.clone_from(&task.depends_on);
+        self.parent.clone_from(&task.parent);
     }
 }
 

@@ -4,7 +4,6 @@
 //! of eight, and fewer of up to sixty-four.
 
 #![cfg(unix)]
-#![expect(clippy::print_stderr, reason = "a race says how it went")]
 
 use serde_json::json;
 

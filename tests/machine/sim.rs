@@ -111,8 +111,14 @@ impl Sim {
     }
 
     fn write(&mut self, changes: &Changeset) {
-        let files = files_of(&self.snapshot(), changes).expect("what was decided keeps the rules");
+        let before = self.snapshot();
+        before.live().expect("it can be read");
+        let files = files_of(&before, changes).expect("what was decided keeps the rules");
         self.files.apply(&files);
+        // What is carried over from version to version is what would be read anew.
+        let after = before.succeeded_by(Box::new(self.files.clone()), changes);
+        assert_eq!(after.live().expect("it is known"), self.snapshot().live().expect("it can be read"));
+        assert_eq!(after.config().expect("it is known"), self.snapshot().config().expect("it can be read"));
     }
 
     /// Does what must be possible.

@@ -135,6 +135,8 @@ const CONTRACT: &[&str] = &[
     "squad check --staged",
     "squad check --at HEAD",
     "squad check squad/tasks/json",
+    "squad audit",
+    "squad audit T --since HEAD~20",
     "squad lock check a b",
     "squad lock list",
     "squad schema",
@@ -500,6 +502,7 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
       activity          Show what happened last, on all tasks
       stats             Count: throughput, times, successes
       check             Check files against the schema and the rules of the board
+      audit             Decide the history of the board again, commit by commit
       schema            Print the schema of a file or an answer
 
     Team:

@@ -61,7 +61,7 @@ fn check(
 }
 
 fn list(cx: &mut Context<'_>, name: &'static str, view: &View, now: Millis) -> Result<u8, Failure> {
-    let locks = derive(view.snapshot.live()?.iter());
+    let locks = derive(view.snapshot.live()?.iter().map(|card| &**card));
     let rows: Vec<_> = locks
         .values()
         .map(|w| {

@@ -108,7 +108,7 @@ pub(super) fn init(
         }
     }
     let old = board.locks()?;
-    let work = derive(board.live()?.iter());
+    let work = derive(board.live()?.iter().map(|card| &**card));
     let locks = match &old {
         LocksFile::Absent => Some(Coordination::new(work, operation.at)),
         LocksFile::Ours(_) => updated(&old, work, operation.at),

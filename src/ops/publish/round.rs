@@ -189,7 +189,7 @@ impl<S: Shared> Planner<'_, S> {
         Ok(open)
     }
 
-    fn stands_on_head(&self, operation: &Operation) -> OnHead {
+    fn stands_on_head(&mut self, operation: &Operation) -> OnHead {
         let board = self.round.draft.board();
         let decision = match decide(board, operation) {
             Ok(decision) => decision,

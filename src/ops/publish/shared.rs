@@ -93,7 +93,7 @@ pub trait Shared {
 /// A version of the board in the making: a line of changes on top of a head.
 pub trait Draft {
     /// Returns the board as it is at the end of the line. Operations of the line count as decided.
-    fn board(&self) -> &dyn Board;
+    fn board(&mut self) -> &dyn Board;
 
     /// Adds a change to the end of the line; where that fails, the line stays as it is.
     ///

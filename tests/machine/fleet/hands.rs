@@ -49,7 +49,7 @@ pub(super) struct Changes {
 }
 
 impl Draft for Changes {
-    fn board(&self) -> &dyn Board {
+    fn board(&mut self) -> &dyn Board {
         &self.board
     }
 
