@@ -6,9 +6,11 @@
 pub mod diff;
 mod error;
 pub mod follow;
+mod harden;
 pub mod history;
 pub mod objects;
 mod oid;
+mod pack;
 pub mod place;
 pub mod porcelain;
 pub mod remote;
@@ -17,6 +19,7 @@ pub mod store;
 pub mod subprocess;
 #[cfg(all(test, unix))]
 mod testkit;
+mod trees;
 mod users;
 
 pub use diff::{Change, ChangedPath};

@@ -348,6 +348,8 @@ impl Remote {
         }
         let head =
             store.ref_get(&incoming)?.ok_or(FetchFault::Failed { reason: "the branch did not arrive".to_owned() })?;
+        // It is here either way; where it cannot be gathered it takes more room.
+        let _ = store.gather(head);
         store.ref_delete(&incoming, Expected::Any)?;
         Ok(Fetched::Head { head, before })
     }
@@ -469,6 +471,7 @@ impl Remote {
                 return Err(GitError::BadName { what: "ref", text: update.name.clone() });
             }
         }
+        store.harden()?;
         if self.name.is_none() {
             return updates.iter().map(|update| self.land(store, update)).collect();
         }

@@ -1,0 +1,176 @@
+//! From built to durable: objects are built in memory, and written as one pack before anything refers to them.
+//!
+//! Owns when that happens and who takes turns at it. What a pack is, `pack` knows. What was built and never hardened
+//! vanishes with the process, as if it had never been.
+
+use std::cell::{Cell, RefCell};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use git2::{ObjectType, Odb, Repository};
+
+use super::history::effective_parents;
+use super::objects::{Objects, missing_or};
+use super::pack::{self, Fresh, Kind, Mode, object_name};
+use super::store::Store;
+use super::{GitError, Oid};
+
+/// In front of whatever is on the disk.
+const MEMORY_FIRST: i32 = 1000;
+
+/// How long another process may be at the pack that grows before a pack is made beside it. It takes milliseconds.
+const TURN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Most commits that are gathered from single files: git makes files of a hundred objects at most.
+const COMMITS_GATHERED: usize = 100;
+
+/// What is built and not on the disk yet.
+pub(super) struct Memory {
+    folder: PathBuf,
+    drafts: RefCell<Vec<Fresh>>,
+    /// Whether what is in memory is on the disk as well.
+    hardened: Cell<bool>,
+}
+
+impl Memory {
+    /// Lets a repository keep in memory what is written from now on. Nothing where libgit2 cannot be told where its
+    /// objects are; they are then written one by one.
+    pub fn begin(repo: &Repository, folder: &Path) -> Result<Option<Self>, GitError> {
+        if folder.to_str().is_none() {
+            return Ok(None);
+        }
+        let memory = Self { folder: folder.to_owned(), drafts: RefCell::default(), hardened: Cell::new(false) };
+        memory.renew(repo)?;
+        Ok(Some(memory))
+    }
+
+    /// Begins with nothing in memory, and with the packs that are there now: libgit2 keeps those open that are gone.
+    fn renew(&self, repo: &Repository) -> Result<(), GitError> {
+        let renewed = Odb::new().and_then(|odb| {
+            odb.add_disk_alternate(&self.folder.to_string_lossy())?;
+            odb.add_new_mempack_backend(MEMORY_FIRST)?;
+            repo.set_odb(&odb)
+        });
+        self.hardened.set(false);
+        renewed.map_err(GitError::library("open the object store"))
+    }
+}
+
+impl Objects {
+    /// Stores an object and returns its name. `base` is what stood in its place before.
+    pub(super) fn write(&self, kind: Kind, bytes: &[u8], base: Option<Oid>) -> Result<Oid, GitError> {
+        let fail = || GitError::library("write an object");
+        let of_library = match kind {
+            Kind::Commit => ObjectType::Commit,
+            Kind::Tree => ObjectType::Tree,
+            Kind::Blob => ObjectType::Blob,
+        };
+        let Some(memory) = &self.memory else {
+            return self.odb()?.write(of_library, bytes).map(Oid::from).map_err(fail());
+        };
+        let oid = object_name(kind, bytes);
+        if self.contains(oid) {
+            return Ok(oid);
+        }
+        if memory.hardened.get() {
+            memory.renew(&self.repo)?;
+        }
+        let oid = self.odb()?.write(of_library, bytes).map(Oid::from).map_err(fail())?;
+        memory.drafts.borrow_mut().push(Fresh { oid, base });
+        Ok(oid)
+    }
+
+    /// Notes what a new object takes the place of, where that turns out later than the object.
+    pub(super) fn succeeds(&self, new: Oid, old: Oid) {
+        let Some(memory) = &self.memory else { return };
+        if let Some(draft) = memory.drafts.borrow_mut().iter_mut().rfind(|draft| draft.oid == new) {
+            draft.base.get_or_insert(old);
+        }
+    }
+
+    /// Returns an object as it is stored.
+    fn raw(&self, oid: Oid) -> Result<(Kind, Rc<[u8]>), GitError> {
+        if let Some(tree) = self.known_tree(oid) {
+            return Ok((Kind::Tree, tree.bytes.clone()));
+        }
+        let odb = self.odb()?;
+        let object = odb.read(oid.raw()).map_err(|error| missing_or(oid, "read an object", error))?;
+        let kind = match object.kind() {
+            ObjectType::Commit => Kind::Commit,
+            ObjectType::Tree => Kind::Tree,
+            ObjectType::Blob => Kind::Blob,
+            _ => return Err(GitError::WrongKind { oid, expected: "commit, tree or blob" }),
+        };
+        Ok((kind, object.data().into()))
+    }
+}
+
+impl Store {
+    /// Writes everything that was built since the last time, as one pack; it is durable when this returns.
+    ///
+    /// # Errors
+    /// [`GitError::Io`] where the disk refuses; what was built is then still in memory.
+    pub fn harden(&self) -> Result<(), GitError> {
+        let Some(memory) = &self.memory else { return Ok(()) };
+        let drafts = memory.drafts.take();
+        if drafts.is_empty() {
+            return Ok(());
+        }
+        let turn = self.turn();
+        let mode = if turn.is_some() { Mode::Grow } else { Mode::Apart };
+        let written = pack::write(self.path(), &drafts, mode, &|oid| self.raw(oid));
+        match &written {
+            Ok(()) => memory.hardened.set(true),
+            Err(_) => memory.drafts.replace(drafts).clear(),
+        }
+        written
+    }
+
+    /// Gathers what git has stored one by one, down from a head that has just arrived, into the pack that grows: each
+    /// version of a large folder would be a large file otherwise. Does nothing where there is nothing to gather.
+    ///
+    /// # Errors
+    /// [`GitError`] where something cannot be read or written; nothing is lost then.
+    pub(super) fn gather(&self, head: Oid) -> Result<(), GitError> {
+        let mut commits = Vec::new();
+        let mut next = Some(head);
+        while let Some(oid) = next.filter(|oid| commits.len() < COMMITS_GATHERED && self.is_loose(*oid)) {
+            let commit = self.read_commit(oid)?;
+            next = effective_parents(&commit).first().copied();
+            commits.push(commit);
+        }
+        let Some(memory) = self.memory.as_ref().filter(|_| !commits.is_empty()) else { return Ok(()) };
+        let mut fresh = self.new_in(commits.iter().rev())?;
+        fresh.retain(|object| self.is_loose(object.oid));
+        // Whoever has the turn now may gather the same.
+        let Some(_turn) = self.turn() else { return Ok(()) };
+        pack::write(self.path(), &fresh, Mode::Grow, &|oid| self.raw(oid))?;
+        for object in &fresh {
+            let _ = fs::remove_file(self.loose(object.oid));
+        }
+        if memory.drafts.borrow().is_empty() {
+            memory.renew(&self.repo)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the turn at the pack that grows.
+    pub(super) fn turn(&self) -> Option<fs::File> {
+        self.gate("pack.gate", Instant::now() + TURN_PATIENCE).unwrap_or(None)
+    }
+
+    fn loose(&self, oid: Oid) -> PathBuf {
+        let name = oid.to_string();
+        self.path().join("objects").join(&name[..2]).join(&name[2..])
+    }
+
+    fn is_loose(&self, oid: Oid) -> bool {
+        self.loose(oid).exists()
+    }
+}
+
+#[cfg(all(test, unix))]
+#[path = "harden_tests.rs"]
+mod tests;
