@@ -221,7 +221,8 @@ fn what_git_fetched_one_by_one_is_gathered_into_the_pack() {
     let (store, theirs) = (kit.store(&dir), kit.store(&other));
     let Fetched::Head { head, before } = kit.origin(&other).fetch(&theirs, "main", LIMIT).unwrap() else { panic!() };
     theirs.advance_tip(head, before).unwrap().unwrap();
-    let changes: Vec<_> = (0..TASKS).map(|n| (task(n), Some(theirs.write_blob(b"{}\n").unwrap()))).collect();
+    let changes: Vec<_> =
+        (0..TASKS).map(|n| (task(n), Some(theirs.write_blob(format!("{n}\n").as_bytes()).unwrap()))).collect();
     let tree = theirs.edit_tree(Some(theirs.read_commit(head).unwrap().tree), &changes).unwrap();
     let who = super::super::testkit::someone(1_700_000_000_000);
     let mut last = theirs.commit(&[head], tree, &who, &who, "many\n").unwrap();
@@ -231,7 +232,7 @@ fn what_git_fetched_one_by_one_is_gathered_into_the_pack() {
     store.advance_tip(head, before).unwrap().unwrap();
     let mut sizes = vec![size(&store)];
     for n in 0..6 {
-        let next = child(&theirs, Some(last), &task(n), &format!("{n}\n"));
+        let next = child(&theirs, Some(last), &task(n), &format!("changed {n}\n"));
         kit.origin(&other).push(&theirs, "main", next, Expected::Exactly(last), LIMIT).unwrap();
         last = next;
         let Fetched::Head { head, before } = fetch() else { panic!() };
@@ -239,7 +240,7 @@ fn what_git_fetched_one_by_one_is_gathered_into_the_pack() {
         assert_eq!(loose(&store), 0, "what came is in the pack");
         sizes.push(size(&store));
     }
-    assert!(sizes[1] - sizes[0] > 40_000, "the folder comes whole once");
+    assert!(sizes[1] - sizes[0] > 40_000, "the folder comes whole once: {sizes:?}");
     assert!(sizes[6] - sizes[1] < 10_000, "then as differences: {sizes:?}");
     kit.run(store.path(), &["fsck", "--strict"]);
     assert_eq!(store.tip().unwrap(), Some(last));

@@ -244,10 +244,10 @@ impl Pack {
     fn put_deflated(&mut self, bytes: &[u8]) {
         let level = if bytes.len() < LARGE { Compression::default() } else { Compression::fast() };
         let mut encoder = ZlibEncoder::new(std::mem::take(&mut self.bytes), level);
-        encoder.write_all(bytes).and_then(|()| encoder.finish()).map_or_else(
-            |_| unreachable!("BUG: memory takes what is written to it"),
-            |written| self.bytes = written,
-        );
+        encoder
+            .write_all(bytes)
+            .and_then(|()| encoder.finish())
+            .map_or_else(|_| unreachable!("BUG: memory takes what is written to it"), |written| self.bytes = written);
     }
 
     fn head(&self, at: usize) -> Option<Head> {

