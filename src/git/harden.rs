@@ -4,6 +4,7 @@
 //! vanishes with the process, as if it had never been.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -22,9 +23,6 @@ const MEMORY_FIRST: i32 = 1000;
 
 /// How long another process may be at the pack that grows before a pack is made beside it. It takes milliseconds.
 const TURN_PATIENCE: Duration = Duration::from_secs(2);
-
-/// Most commits that are gathered from single files: git makes files of a hundred objects at most.
-const COMMITS_GATHERED: usize = 100;
 
 /// What is built and not on the disk yet.
 pub(super) struct Memory {
@@ -128,28 +126,32 @@ impl Store {
         written
     }
 
-    /// Gathers what git has stored one by one, down from a head that has just arrived, into the pack that grows: each
-    /// version of a large folder would be a large file otherwise. Does nothing where there is nothing to gather.
+    /// Takes the small pack that a head has just arrived in into the pack that grows: there each version of a large
+    /// folder is a difference, while git puts a whole one into every pack. Does nothing where there is no such pack.
     ///
     /// # Errors
     /// [`GitError`] where something cannot be read or written; nothing is lost then.
     pub(super) fn gather(&self, head: Oid) -> Result<(), GitError> {
-        let mut commits = Vec::new();
-        let mut next = Some(head);
-        while let Some(oid) = next.filter(|oid| commits.len() < COMMITS_GATHERED && self.is_loose(*oid)) {
-            let commit = self.read_commit(oid)?;
+        let Some(memory) = &self.memory else { return Ok(()) };
+        // Whoever has the turn now may gather the same.
+        let Some(_turn) = self.turn() else { return Ok(()) };
+        let Some(small) = pack::small_with(self.path(), head) else { return Ok(()) };
+        let mut left: HashSet<Oid> = small.objects.iter().copied().collect();
+        let (mut commits, mut next) = (Vec::new(), Some(head));
+        while let Some(oid) = next.filter(|oid| left.contains(oid)) {
+            let commit = match self.read_commit(oid) {
+                Err(GitError::WrongKind { .. }) => break,
+                commit => commit?,
+            };
             next = effective_parents(&commit).first().copied();
             commits.push(commit);
         }
-        let Some(memory) = self.memory.as_ref().filter(|_| !commits.is_empty()) else { return Ok(()) };
         let mut fresh = self.new_in(commits.iter().rev())?;
-        fresh.retain(|object| self.is_loose(object.oid));
-        // Whoever has the turn now may gather the same.
-        let Some(_turn) = self.turn() else { return Ok(()) };
+        fresh.retain(|object| left.remove(&object.oid));
+        // What the walk did not meet is what git has added for its own differences.
+        fresh.splice(0..0, left.into_iter().map(|oid| Fresh { oid, base: None }));
         pack::write(self.path(), &fresh, Mode::Grow, &|oid| self.raw(oid))?;
-        for object in &fresh {
-            let _ = fs::remove_file(self.loose(object.oid));
-        }
+        small.remove();
         if memory.drafts.borrow().is_empty() {
             memory.renew(&self.repo)?;
         }
@@ -159,15 +161,6 @@ impl Store {
     /// Waits for the turn at the pack that grows.
     pub(super) fn turn(&self) -> Option<fs::File> {
         self.gate("pack.gate", Instant::now() + TURN_PATIENCE).unwrap_or(None)
-    }
-
-    fn loose(&self, oid: Oid) -> PathBuf {
-        let name = oid.to_string();
-        self.path().join("objects").join(&name[..2]).join(&name[2..])
-    }
-
-    fn is_loose(&self, oid: Oid) -> bool {
-        self.loose(oid).exists()
     }
 }
 

@@ -273,6 +273,9 @@ impl Remote {
         limit: Duration,
     ) -> Result<Finished, GitError> {
         self.network("fetch", store, limit)
+            // The refs that a fetch moves are scratch, or copies of the remote's; what arrives is what counts.
+            .config("core.fsync", "objects")
+            .config("pack.writeReverseIndex", "false")
             .verb()
             .args(["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-gc", "--no-recurse-submodules"])
             .args(["--no-show-forced-updates", "--refmap=", "--update-shallow"])
@@ -348,8 +351,10 @@ impl Remote {
         }
         let head =
             store.ref_get(&incoming)?.ok_or(FetchFault::Failed { reason: "the branch did not arrive".to_owned() })?;
-        // It is here either way; where it cannot be gathered it takes more room.
-        let _ = store.gather(head);
+        if before != Some(head) {
+            // It is here either way; where it cannot be gathered it takes more room.
+            let _ = store.gather(head);
+        }
         store.ref_delete(&incoming, Expected::Any)?;
         Ok(Fetched::Head { head, before })
     }
@@ -368,8 +373,13 @@ impl Remote {
         limit: Duration,
     ) -> Result<Vec<(String, Oid)>, FetchFault> {
         debug_assert!(theirs.ends_with('/') && ours.ends_with('/') && ours != theirs);
+        let before = store.refs_below(ours)?;
         self.settled_fetch(store, &[format!("+{theirs}*:{ours}*")], &["--prune"], None, limit)?;
-        Ok(store.refs_below(ours)?)
+        let refs = store.refs_below(ours)?;
+        for (_, head) in refs.iter().filter(|new| !before.contains(new)) {
+            let _ = store.gather(*head);
+        }
+        Ok(refs)
     }
 
     /// Fetches until it is clear what became of it; false means that the remote answers and lacks the ref `wanted`.

@@ -101,32 +101,15 @@ impl Pack {
 
     /// Reads a pack and its index; nothing where they are not whole, do not belong together, or are no such files.
     pub fn parse(mut pack: Vec<u8>, index: &[u8]) -> Option<Self> {
-        let body = pack.len().checked_sub(SUM)?;
-        let sum = pack.split_off(body);
-        let count = usize::try_from(word(&pack, 8)?).ok()?;
-        let names = INDEX_BEGINS.len() + 4 * FANOUT;
-        let (crcs, offsets) = (names + count * SUM, names + count * (SUM + 4));
-        let ends = names + count * (SUM + 8);
+        let (of_pack, places) = parse_index(index)?;
+        let sum = pack.split_off(pack.len().checked_sub(SUM)?);
         let whole = pack.starts_with(b"PACK\0\0\0\x02")
-            && index.len() == ends + 2 * SUM
-            && index.starts_with(&INDEX_BEGINS)
-            && index[ends..ends + SUM] == sum[..]
-            && Sha1::digest(&index[..ends + SUM])[..] == index[ends + SUM..]
-            && Sha1::digest(&pack)[..] == sum[..];
-        if !whole {
-            return None;
-        }
-        let mut places = HashMap::with_capacity(count);
-        for n in 0..count {
-            let oid = Oid::from_bytes(&index[names + n * SUM..][..SUM])?;
-            let place = Place { at: word(index, offsets + 4 * n)?, crc: word(index, crcs + 4 * n)? };
-            // The highest bit speaks of a table that a small pack does not have.
-            if usize::try_from(place.at).ok()? >= pack.len() {
-                return None;
-            }
-            places.insert(oid, place);
-        }
-        (places.len() == count).then_some(Self { bytes: pack, places })
+            && word(&pack, 8)? as usize == places.len()
+            && sum == of_pack
+            && Sha1::digest(&pack)[..] == sum[..]
+            // The highest bit would speak of a table that a small pack does not have.
+            && places.iter().all(|(_, place)| (place.at as usize) < pack.len());
+        whole.then(|| Self { bytes: pack, places: places.into_iter().collect() })
     }
 
     pub fn len(&self) -> usize {
@@ -272,6 +255,29 @@ impl Pack {
         }
         Some(Head { kind, size, base: Some(at.checked_sub(back).filter(|base| *base >= HEADER && *base < at)?) })
     }
+}
+
+/// Returns the names that an index holds; nothing where it is not whole.
+pub(in super::super) fn names_in(index: &[u8]) -> Option<Vec<Oid>> {
+    let (_, places) = parse_index(index)?;
+    Some(places.into_iter().map(|(oid, _)| oid).collect())
+}
+
+/// Reads an index: the checksum of its pack, and where its objects stand.
+fn parse_index(index: &[u8]) -> Option<(&[u8], Vec<(Oid, Place)>)> {
+    let names = INDEX_BEGINS.len() + 4 * FANOUT;
+    let count = word(index, names - 4)? as usize;
+    let (crcs, offsets) = (names + count * SUM, names + count * (SUM + 4));
+    let ends = names + count * (SUM + 8);
+    let whole = index.len() == ends + 2 * SUM
+        && index.starts_with(&INDEX_BEGINS)
+        && Sha1::digest(&index[..ends + SUM])[..] == index[ends + SUM..];
+    if !whole {
+        return None;
+    }
+    let place = |n| Some(Place { at: word(index, offsets + 4 * n)?, crc: word(index, crcs + 4 * n)? });
+    let places = (0..count).map(|n| Some((Oid::from_bytes(&index[names + n * SUM..][..SUM])?, place(n)?)));
+    Some((&index[ends..ends + SUM], places.collect::<Option<_>>()?))
 }
 
 /// Returns the number of four bytes, highest first, at a place.

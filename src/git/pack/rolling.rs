@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::super::store::{is_older, sync_dir};
 use super::super::{GitError, Oid};
-use super::file::{Finished, Kind, Pack};
+use super::file::{Finished, Kind, Pack, names_in};
 
 /// A pack with that many objects is left as it is, and a new one begins: over a hundred publishes.
 const OBJECTS_MAX: usize = 1000;
@@ -28,6 +28,9 @@ const DEPTH_MAX: usize = 8;
 
 /// A tree from this size on is worth looking for another that it may be like.
 const TREE_LARGE: usize = 4 << 10;
+
+/// Size of the index of a pack of some two hundred objects: about as many as git would have stored one by one.
+const INDEX_SMALL: u64 = 7000;
 
 /// The file of the store that names the pack that grows.
 const NOTE: &str = "rolling";
@@ -81,9 +84,7 @@ pub(in super::super) fn write(
         note(store, finished.name);
     }
     if let Some(former) = former.filter(|former| *former != finished.name) {
-        // The index first, as git does: a pack without one is nothing to a reader.
-        let _ = fs::remove_file(path(store, former, "idx"));
-        let _ = fs::remove_file(path(store, former, "pack"));
+        Small { index: path(store, former, "idx"), objects: Vec::new() }.remove();
     }
     Ok(())
 }
@@ -98,11 +99,45 @@ fn base_for(pack: &Pack, object: &Fresh, kind: Kind, size: usize) -> Option<Oid>
     }
 }
 
+/// A small pack of git's own making.
+pub(in super::super) struct Small {
+    index: PathBuf,
+    /// What is in it.
+    pub objects: Vec<Oid>,
+}
+
+impl Small {
+    /// Removes it. All that is in it must be elsewhere.
+    pub fn remove(self) {
+        // The index first, as git does: a pack without one is nothing to a reader.
+        let _ = fs::remove_file(&self.index);
+        for ending in ["pack", "rev"] {
+            let _ = fs::remove_file(self.index.with_extension(ending));
+        }
+    }
+}
+
+/// Returns the small pack that holds an object and that nobody wants kept, other than the one that grows.
+pub(in super::super) fn small_with(store: &Path, oid: Oid) -> Option<Small> {
+    let grows = noted(store).map(|name| path(store, name, "idx"));
+    let small = |path: &PathBuf| fs::metadata(path).is_ok_and(|file| file.len() <= INDEX_SMALL);
+    let indices = listed(&store.join("objects/pack")).filter(|path| path.extension().is_some_and(|e| e == "idx"));
+    indices.filter(|path| Some(path) != grows.as_ref() && small(path)).find_map(|index| {
+        let objects = names_in(&fs::read(&index).ok()?)?;
+        let free = objects.contains(&oid) && !index.with_extension("keep").exists();
+        free.then_some(Small { index, objects })
+    })
+}
+
 /// Returns the pack that grows, if it is there and whole and has room.
 fn load(store: &Path) -> Option<(Oid, Pack)> {
-    let name: Oid = fs::read_to_string(store.join(NOTE)).ok()?.trim().parse().ok()?;
+    let name = noted(store)?;
     let pack = Pack::parse(fs::read(path(store, name, "pack")).ok()?, &fs::read(path(store, name, "idx")).ok()?)?;
     (pack.len() < OBJECTS_MAX && pack.size() < SIZE_MAX).then_some((name, pack))
+}
+
+fn noted(store: &Path) -> Option<Oid> {
+    fs::read_to_string(store.join(NOTE)).ok()?.trim().parse().ok()
 }
 
 /// Notes which pack grows. Where that is lost, a new one begins.
@@ -159,7 +194,7 @@ pub(in super::super) fn sweep(store: &Path, age: Duration) {
     }
 }
 
-fn listed(folder: &Path) -> impl Iterator<Item = PathBuf> {
+fn listed(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
