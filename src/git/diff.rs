@@ -1,4 +1,4 @@
-//! What differs between trees, as paths and as a pack of objects.
+//! What differs between trees, as paths and as objects.
 //!
 //! Reads only the folders that differ; no blob is read.
 
@@ -37,11 +37,29 @@ pub struct ChangedPath {
 }
 
 /// Objects to bring into another repository.
-pub(super) struct Pack {
-    /// The pack.
-    pub bytes: Vec<u8>,
-    /// What is in it.
+pub(super) struct Parcel<'a> {
+    /// Where they come from.
+    pub store: &'a Objects,
+    /// Which they are.
     pub objects: Vec<Oid>,
+}
+
+impl Parcel<'_> {
+    /// Returns them as a pack.
+    ///
+    /// # Errors
+    /// [`GitError::Library`] where one cannot be read.
+    pub fn pack(&self) -> Result<Vec<u8>, GitError> {
+        let fail = || GitError::library("pack objects");
+        let mut builder = self.store.repo.packbuilder().map_err(fail())?;
+        builder.set_threads(1);
+        for oid in &self.objects {
+            builder.insert_object(oid.raw(), None).map_err(fail())?;
+        }
+        let mut pack = git2::Buf::new();
+        builder.write_buf(&mut pack).map_err(fail())?;
+        Ok(pack.to_vec())
+    }
 }
 
 impl Objects {
@@ -56,33 +74,20 @@ impl Objects {
         Ok(changes)
     }
 
-    /// Returns a pack of everything that `head` reaches and `base` does not; everything, where there is no base.
+    /// Returns everything that `head` reaches and `base` does not; everything, where there is no base.
     ///
     /// # Errors
     /// [`GitError::Missing`] where history has a hole.
-    pub(super) fn pack(&self, head: Oid, base: Option<Oid>) -> Result<Pack, GitError> {
-        let fail = || GitError::library("pack objects");
-        let mut builder = self.repo.packbuilder().map_err(fail())?;
-        builder.set_threads(1);
-        let objects = self.new_objects(head, base)?;
-        for object in &objects {
-            builder.insert_object(object.oid.raw(), None).map_err(fail())?;
-        }
-        let mut pack = git2::Buf::new();
-        builder.write_buf(&mut pack).map_err(fail())?;
-        Ok(Pack { bytes: pack.to_vec(), objects: objects.into_iter().map(|object| object.oid).collect() })
+    pub(super) fn parcel(&self, head: Oid, base: Option<Oid>) -> Result<Parcel<'_>, GitError> {
+        let fresh = self.new_in(self.walk(head, base)?.iter().rev())?;
+        Ok(Parcel { store: self, objects: fresh.into_iter().map(|object| object.oid).collect() })
     }
 
-    /// Returns everything that `head` reaches and `base` does not, each with what stood in its place before: older
-    /// commits first, and what a tree or commit names before it.
+    /// Returns everything that these commits have and their first parents do not, each with what stood in its place
+    /// before, and what a tree or commit names before it.
     ///
     /// # Errors
     /// [`GitError::Missing`] where history has a hole.
-    pub(super) fn new_objects(&self, head: Oid, base: Option<Oid>) -> Result<Vec<Fresh>, GitError> {
-        self.new_in(self.walk(head, base)?.iter().rev())
-    }
-
-    /// Returns everything that these commits have and their first parents do not.
     pub(super) fn new_in<'a>(&self, commits: impl Iterator<Item = &'a CommitInfo>) -> Result<Vec<Fresh>, GitError> {
         let (mut found, mut seen) = (Vec::new(), HashSet::new());
         for commit in commits {

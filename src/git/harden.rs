@@ -56,17 +56,22 @@ impl Memory {
     }
 }
 
+impl From<Kind> for ObjectType {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Commit => Self::Commit,
+            Kind::Tree => Self::Tree,
+            Kind::Blob => Self::Blob,
+        }
+    }
+}
+
 impl Objects {
     /// Stores an object and returns its name. `base` is what stood in its place before.
     pub(super) fn write(&self, kind: Kind, bytes: &[u8], base: Option<Oid>) -> Result<Oid, GitError> {
         let fail = || GitError::library("write an object");
-        let of_library = match kind {
-            Kind::Commit => ObjectType::Commit,
-            Kind::Tree => ObjectType::Tree,
-            Kind::Blob => ObjectType::Blob,
-        };
         let Some(memory) = &self.memory else {
-            return self.odb()?.write(of_library, bytes).map(Oid::from).map_err(fail());
+            return self.odb()?.write(kind.into(), bytes).map(Oid::from).map_err(fail());
         };
         let oid = object_name(kind, bytes);
         if self.contains(oid) {
@@ -75,7 +80,7 @@ impl Objects {
         if memory.hardened.get() {
             memory.renew(&self.repo)?;
         }
-        let oid = self.odb()?.write(of_library, bytes).map(Oid::from).map_err(fail())?;
+        let oid = self.odb()?.write(kind.into(), bytes).map(Oid::from).map_err(fail())?;
         memory.drafts.borrow_mut().push(Fresh { oid, base });
         Ok(oid)
     }
@@ -89,7 +94,7 @@ impl Objects {
     }
 
     /// Returns an object as it is stored.
-    fn raw(&self, oid: Oid) -> Result<(Kind, Rc<[u8]>), GitError> {
+    pub(super) fn raw(&self, oid: Oid) -> Result<(Kind, Rc<[u8]>), GitError> {
         if let Some(tree) = self.known_tree(oid) {
             return Ok((Kind::Tree, tree.bytes.clone()));
         }
