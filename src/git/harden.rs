@@ -7,14 +7,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use git2::{ObjectType, Odb, Repository};
 
 use super::history::effective_parents;
 use super::objects::{Objects, missing_or};
-use super::pack::{self, Fresh, Kind, Mode, object_name};
+use super::pack::{self, Fresh, Kind, Mode, Raw, object_name};
 use super::store::Store;
 use super::{GitError, Oid};
 
@@ -94,7 +93,7 @@ impl Objects {
     }
 
     /// Returns an object as it is stored.
-    pub(super) fn raw(&self, oid: Oid) -> Result<(Kind, Rc<[u8]>), GitError> {
+    pub(super) fn raw(&self, oid: Oid) -> Result<Raw, GitError> {
         if let Some(tree) = self.known_tree(oid) {
             return Ok((Kind::Tree, tree.bytes.clone()));
         }

@@ -1,7 +1,8 @@
 //! The only room that names git2 or starts `git`: places, refs, objects, trees, remotes, processes.
 //!
-//! Knows nothing of tasks. Reading happens in process through libgit2; whatever crosses the network or writes into
-//! the user's own repository is the user's own `git`, so that credentials, proxies, formats and locks are theirs.
+//! Knows nothing of tasks. Reading happens in process through libgit2; whatever crosses the network or changes the
+//! user's own branches, index and files is the user's own `git`, so that credentials, proxies, formats and locks are
+//! theirs.
 
 pub mod diff;
 mod error;

@@ -101,7 +101,7 @@ impl Pack {
 
     /// Reads a pack and its index; nothing where they are not whole, do not belong together, or are no such files.
     pub fn parse(mut pack: Vec<u8>, index: &[u8]) -> Option<Self> {
-        let (of_pack, places) = parse_index(index)?;
+        let Index { of_pack, places } = parse_index(index)?;
         let sum = pack.split_off(pack.len().checked_sub(SUM)?);
         let whole = pack.starts_with(b"PACK\0\0\0\x02")
             && word(&pack, 8)? as usize == places.len()
@@ -259,12 +259,18 @@ impl Pack {
 
 /// Returns the names that an index holds; nothing where it is not whole.
 pub(in super::super) fn names_in(index: &[u8]) -> Option<Vec<Oid>> {
-    let (_, places) = parse_index(index)?;
-    Some(places.into_iter().map(|(oid, _)| oid).collect())
+    Some(parse_index(index)?.places.into_iter().map(|(oid, _)| oid).collect())
 }
 
-/// Reads an index: the checksum of its pack, and where its objects stand.
-fn parse_index(index: &[u8]) -> Option<(&[u8], Vec<(Oid, Place)>)> {
+/// An index, read.
+struct Index<'a> {
+    /// The checksum of its pack.
+    of_pack: &'a [u8],
+    /// Where its objects stand.
+    places: Vec<(Oid, Place)>,
+}
+
+fn parse_index(index: &[u8]) -> Option<Index<'_>> {
     let names = INDEX_BEGINS.len() + 4 * FANOUT;
     let count = word(index, names - 4)? as usize;
     let (crcs, offsets) = (names + count * SUM, names + count * (SUM + 4));
@@ -277,7 +283,7 @@ fn parse_index(index: &[u8]) -> Option<(&[u8], Vec<(Oid, Place)>)> {
     }
     let place = |n| Some(Place { at: word(index, offsets + 4 * n)?, crc: word(index, crcs + 4 * n)? });
     let places = (0..count).map(|n| Some((Oid::from_bytes(&index[names + n * SUM..][..SUM])?, place(n)?)));
-    Some((&index[ends..ends + SUM], places.collect::<Option<_>>()?))
+    Some(Index { of_pack: &index[ends..ends + SUM], places: places.collect::<Option<_>>()? })
 }
 
 /// Returns the number of four bytes, highest first, at a place.

@@ -9,7 +9,7 @@ mod file;
 mod rolling;
 
 pub(super) use file::{Kind, object_name};
-pub(super) use rolling::{Fresh, Mode, small_with, sweep, write};
+pub(super) use rolling::{Fresh, Mode, Raw, small_with, sweep, write};
 
 #[cfg(all(test, unix))]
 mod tests;

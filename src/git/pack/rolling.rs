@@ -43,6 +43,9 @@ pub(in super::super) struct Fresh {
     pub base: Option<Oid>,
 }
 
+/// What an object is, and its bytes.
+pub(in super::super) type Raw = (Kind, Rc<[u8]>);
+
 /// Whether the pack that grows is taken, or left to whoever is at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Mode {
@@ -61,7 +64,7 @@ pub(in super::super) fn write(
     store: &Path,
     fresh: &[Fresh],
     mode: Mode,
-    read: &dyn Fn(Oid) -> Result<(Kind, Rc<[u8]>), GitError>,
+    read: &dyn Fn(Oid) -> Result<Raw, GitError>,
 ) -> Result<(), GitError> {
     let former = if mode == Mode::Grow { load(store) } else { None };
     let (former, mut pack) = former.map_or_else(|| (None, Pack::new()), |(name, pack)| (Some(name), pack));
