@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use git2::{ObjectType, Odb, Repository};
+use git2::{ObjectType, Odb, OdbLookupFlags, Repository};
 
 use super::history::effective_parents;
 use super::objects::{Objects, missing_or};
@@ -73,7 +73,8 @@ impl Objects {
             return self.odb()?.write(kind.into(), bytes).map(Oid::from).map_err(fail());
         };
         let oid = object_name(kind, bytes);
-        if self.contains(oid) {
+        // Packs that came a moment ago are not looked for: an object that is in two packs does no harm.
+        if self.odb()?.exists_ext(oid.raw(), OdbLookupFlags::NO_REFRESH) {
             return Ok(oid);
         }
         if memory.hardened.get() {

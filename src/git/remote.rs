@@ -245,7 +245,8 @@ impl Remote {
             .config("core.bare", "true")
             .config("core.hooksPath", store.no_hooks())
             .config("core.fsmonitor", "false")
-            .config("core.fsync", "committed")
+            // The refs that git moves in the store are scratch, or copies of the remote's; what arrives is what counts.
+            .config("core.fsync", "objects")
             .config("core.logAllRefUpdates", "false")
             .config("core.filesRefLockTimeout", "2000")
             .config("core.packedRefsTimeout", "5000")
@@ -273,8 +274,6 @@ impl Remote {
         limit: Duration,
     ) -> Result<Finished, GitError> {
         self.network("fetch", store, limit)
-            // The refs that a fetch moves are scratch, or copies of the remote's; what arrives is what counts.
-            .config("core.fsync", "objects")
             .config("pack.writeReverseIndex", "false")
             .verb()
             .args(["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-gc", "--no-recurse-submodules"])
