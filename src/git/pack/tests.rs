@@ -141,6 +141,53 @@ fn a_damaged_pack_does_not_grow() {
     }
 }
 
+/// A process that dies between two steps leaves the files of the steps before it.
+#[test]
+fn wherever_a_write_ends_the_next_one_goes_on() {
+    type Undo = fn(&Path, &[(std::path::PathBuf, Vec<u8>)]);
+    let remove = |store: &Path, ending: &str| {
+        let path = packs(store).remove(0).with_extension(ending);
+        fs::remove_file(path).unwrap();
+    };
+    let restore: Undo = |_, former| {
+        for (path, bytes) in former {
+            fs::write(path, bytes).unwrap();
+        }
+    };
+    for (after, has) in [("pack", "former, half"), ("index", "former, note"), ("note", "both"), ("all", "new")] {
+        let kit = Kit::new();
+        let store = bare(&kit);
+        let mut made = Made::default();
+        let base = made.add(Kind::Tree, &tree(200, 0), None);
+        made.write(&store, Mode::Grow);
+        let first = packs(&store).remove(0);
+        let kept = [first.clone(), first.with_extension("idx"), store.join("rolling")];
+        let former: Vec<_> = kept.iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+        let next = made.add(Kind::Tree, &tree(200, 1), Some(base));
+        made.write(&store, Mode::Grow);
+        match after {
+            "pack" => {
+                remove(&store, "idx");
+                restore(&store, &former);
+            }
+            "index" => restore(&store, &former),
+            "note" => restore(&store, &former[..2]),
+            _ => {}
+        }
+        made.add(Kind::Tree, &tree(200, 2), Some(next));
+        // Whoever died is run again, with the same object and one more.
+        made.fresh.insert(0, Fresh { oid: next, base: Some(base) });
+        made.write(&store, Mode::Grow);
+        made.assert_read(&store);
+        sweep(&store, Duration::ZERO);
+        made.assert_read(&store);
+        for pack in packs(&store) {
+            kit.run(&store, &["verify-pack", pack.with_extension("idx").to_str().unwrap()]);
+        }
+        assert!(packs(&store).len() <= 2, "{after}: {has}");
+    }
+}
+
 #[test]
 fn leftovers_go_when_they_are_old_and_nothing_else_does() {
     let kit = Kit::new();
