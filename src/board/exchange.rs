@@ -126,6 +126,8 @@ impl BoardStore {
             new: post.commit,
             expected: expected(post.before),
         }));
+        // What a ref is to name, here or there, is on the disk first.
+        self.store.harden()?;
         let mut outcomes = self.remote.push_refs(&self.store, &updates, limit, started)?.into_iter();
         let board = outcomes.next().expect("one outcome for each update");
         // What this replaces, the next push learns from the fetch that it begins with.

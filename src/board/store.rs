@@ -36,6 +36,9 @@ const STALE_LOCK: Duration = Duration::from_secs(600);
 /// Loose objects beyond this are packed: git's own threshold.
 const LOOSE_MAX: usize = 6700;
 
+/// Packs beyond this are joined: a reader may have to look into each of them. git's own threshold.
+const PACKS_MAX: usize = 50;
+
 /// How many commits are looked at for the one that changed a file.
 const LOOK_BACK: usize = 1000;
 
@@ -293,7 +296,8 @@ impl BoardStore {
         let _ = self.store.sweep_scratch_refs();
         sweep_temporary(&self.state_dir());
         sweep_temporary(&self.state_dir().join("queue"));
-        if self.store.loose_objects() > LOOSE_MAX {
+        self.store.sweep_packs(STALE_LOCK);
+        if self.store.loose_objects() > LOOSE_MAX || self.store.packs() > PACKS_MAX {
             let _ = self.store.maintain(&self.git);
         }
     }

@@ -1,14 +1,15 @@
-//! What differs between trees, as paths and as a pack of objects.
+//! What differs between trees, as paths and as objects.
 //!
 //! Reads only the folders that differ; no blob is read.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
-
-use git2::ObjectType;
+use std::rc::Rc;
 
 use super::history::effective_parents;
-use super::objects::{MODE_TREE, Objects, mode_of};
+use super::objects::{CommitInfo, Entry, EntryKind, Objects};
+use super::pack::Fresh;
+use super::trees::{position, tree_order};
 use super::{GitError, Oid};
 
 /// What happened to a path.
@@ -36,11 +37,29 @@ pub struct ChangedPath {
 }
 
 /// Objects to bring into another repository.
-pub(super) struct Pack {
-    /// The pack.
-    pub bytes: Vec<u8>,
-    /// What is in it.
+pub(super) struct Parcel<'a> {
+    /// Where they come from.
+    pub store: &'a Objects,
+    /// Which they are.
     pub objects: Vec<Oid>,
+}
+
+impl Parcel<'_> {
+    /// Returns them as a pack.
+    ///
+    /// # Errors
+    /// [`GitError::Library`] where one cannot be read.
+    pub fn pack(&self) -> Result<Vec<u8>, GitError> {
+        let fail = || GitError::library("pack objects");
+        let mut builder = self.store.repo.packbuilder().map_err(fail())?;
+        builder.set_threads(1);
+        for oid in &self.objects {
+            builder.insert_object(oid.raw(), None).map_err(fail())?;
+        }
+        let mut pack = git2::Buf::new();
+        builder.write_buf(&mut pack).map_err(fail())?;
+        Ok(pack.to_vec())
+    }
 }
 
 impl Objects {
@@ -55,50 +74,56 @@ impl Objects {
         Ok(changes)
     }
 
-    /// Returns a pack of everything that `head` reaches and `base` does not; everything, where there is no base.
+    /// Returns everything that `head` reaches and `base` does not; everything, where there is no base.
     ///
     /// # Errors
     /// [`GitError::Missing`] where history has a hole.
-    pub(super) fn pack(&self, head: Oid, base: Option<Oid>) -> Result<Pack, GitError> {
-        let fail = || GitError::library("pack objects");
-        let mut builder = self.repo.packbuilder().map_err(fail())?;
-        builder.set_threads(1);
-        let mut packed = HashSet::new();
-        for commit in self.walk(head, base)? {
-            packed.insert(commit.oid);
-            let parent = effective_parents(&commit).first().map(|parent| self.read_commit(*parent)).transpose()?;
-            self.new_objects(parent.map(|parent| parent.tree), commit.tree, &mut packed)?;
+    pub(super) fn parcel(&self, head: Oid, base: Option<Oid>) -> Result<Parcel<'_>, GitError> {
+        let fresh = self.new_in(self.walk(head, base)?.iter().rev())?;
+        Ok(Parcel { store: self, objects: fresh.into_iter().map(|object| object.oid).collect() })
+    }
+
+    /// Returns everything that these commits have and their first parents do not, each with what stood in its place
+    /// before, and what a tree or commit names before it.
+    ///
+    /// # Errors
+    /// [`GitError::Missing`] where history has a hole.
+    pub(super) fn new_in<'a>(&self, commits: impl Iterator<Item = &'a CommitInfo>) -> Result<Vec<Fresh>, GitError> {
+        let (mut found, mut seen) = (Vec::new(), HashSet::new());
+        for commit in commits {
+            let parent = effective_parents(commit).first().map(|parent| self.read_commit(*parent)).transpose()?;
+            self.new_below(parent.map(|parent| parent.tree), commit.tree, &mut found, &mut seen)?;
+            found.push(Fresh { oid: commit.oid, base: None });
         }
-        for oid in &packed {
-            builder.insert_object(oid.raw(), None).map_err(fail())?;
-        }
-        let mut pack = git2::Buf::new();
-        builder.write_buf(&mut pack).map_err(fail())?;
-        Ok(Pack { bytes: pack.to_vec(), objects: packed.into_iter().collect() })
+        Ok(found)
     }
 
     /// Collects the trees and blobs of `new` that `old` does not have at the same place.
-    fn new_objects(&self, old: Option<Oid>, new: Oid, found: &mut HashSet<Oid>) -> Result<(), GitError> {
-        if old == Some(new) || !found.insert(new) {
+    fn new_below(
+        &self,
+        old: Option<Oid>,
+        new: Oid,
+        found: &mut Vec<Fresh>,
+        seen: &mut HashSet<Oid>,
+    ) -> Result<(), GitError> {
+        if old == Some(new) || !seen.insert(new) {
             return Ok(());
         }
-        let old = old.map(|oid| self.tree(oid)).transpose()?;
-        for entry in &self.tree(new)? {
-            let before = old.as_ref().and_then(|old| old.get_name_bytes(entry.name_bytes()));
-            if before.as_ref().is_some_and(|before| before.id() == entry.id()) {
+        let before = old.map_or_else(|| Ok(Rc::default()), |oid| self.tree_entries(oid))?;
+        for entry in &*self.tree_entries(new)? {
+            let before = position(&before, &entry.name).map(|at| &before[at]);
+            if before.is_some_and(|before| before.oid == entry.oid) {
                 continue;
             }
+            let before = before.filter(|before| before.kind() == entry.kind()).map(|before| before.oid);
             match entry.kind() {
-                Some(ObjectType::Tree) => {
-                    let before = before.filter(|before| before.kind() == Some(ObjectType::Tree));
-                    self.new_objects(before.map(|before| before.id().into()), entry.id().into(), found)?;
-                }
-                Some(ObjectType::Blob) => {
-                    found.insert(entry.id().into());
-                }
+                EntryKind::Folder => self.new_below(before, entry.oid, found, seen)?,
+                EntryKind::Submodule => {}
+                _ if seen.insert(entry.oid) => found.push(Fresh { oid: entry.oid, base: before }),
                 _ => {}
             }
         }
+        found.push(Fresh { oid: new, base: old });
         Ok(())
     }
 
@@ -112,30 +137,27 @@ impl Objects {
         if old == new {
             return Ok(());
         }
-        let (old, new) = (old.map(|oid| self.tree(oid)).transpose()?, new.map(|oid| self.tree(oid)).transpose()?);
-        let (mut left, mut right) = (Side::of(old.as_ref()), Side::of(new.as_ref()));
+        let read = |oid: Option<Oid>| oid.map_or_else(|| Ok(Rc::default()), |oid| self.tree_entries(oid));
+        let (old, new) = (read(old)?, read(new)?);
+        let (mut left, mut right) = (old.iter().peekable(), new.iter().peekable());
         loop {
             // Both sides are in git's order, so equal entries meet; a folder and a file of one name do not.
-            let (before, after) = match (left.peek(), right.peek()) {
+            let order = match (left.peek(), right.peek()) {
                 (None, None) => return Ok(()),
-                (before, None) => (before, None),
-                (None, after) => (None, after),
-                (Some(before), Some(after)) => match tree_order(&before, &after) {
-                    Ordering::Less => (Some(before), None),
-                    Ordering::Greater => (None, Some(after)),
-                    Ordering::Equal => (Some(before), Some(after)),
-                },
+                (_, None) => Ordering::Less,
+                (None, _) => Ordering::Greater,
+                (Some(before), Some(after)) => tree_order(before, after),
             };
-            left.next += usize::from(before.is_some());
-            right.next += usize::from(after.is_some());
-            let Some(name) = before.as_ref().or(after.as_ref()).map(git2::TreeEntry::name_bytes) else { return Ok(()) };
-            let value = |entry: &git2::TreeEntry<'_>| (mode_of(entry.filemode_raw()), Oid::from(entry.id()));
-            let (from, to) = (before.as_ref().map(value), after.as_ref().map(value));
+            let before = if order == Ordering::Greater { None } else { left.next() };
+            let after = if order == Ordering::Less { None } else { right.next() };
+            let Some(either) = before.or(after) else { return Ok(()) };
+            let value = |entry: &Entry| (entry.mode, entry.oid);
+            let (from, to) = (before.map(value), after.map(value));
             if from == to {
                 continue;
             }
-            let path = format!("{prefix}{}", String::from_utf8_lossy(name));
-            if before.as_ref().or(after.as_ref()).is_some_and(is_folder) {
+            let path = format!("{prefix}{}", String::from_utf8_lossy(&either.name));
+            if either.kind() == EntryKind::Folder {
                 let oid = |value: Option<(u32, Oid)>| value.map(|(_, oid)| oid);
                 self.diff_below(oid(from), oid(to), &format!("{path}/"), changes)?;
                 continue;
@@ -148,30 +170,4 @@ impl Objects {
             changes.push(ChangedPath { path, change, old: from, new: to });
         }
     }
-}
-
-/// A tree that is being stepped through.
-struct Side<'a> {
-    tree: Option<&'a git2::Tree<'a>>,
-    next: usize,
-}
-
-impl<'a> Side<'a> {
-    fn of(tree: Option<&'a git2::Tree<'a>>) -> Self {
-        Self { tree, next: 0 }
-    }
-
-    fn peek(&self) -> Option<git2::TreeEntry<'a>> {
-        self.tree?.get(self.next)
-    }
-}
-
-fn is_folder(entry: &git2::TreeEntry<'_>) -> bool {
-    mode_of(entry.filemode_raw()) == MODE_TREE
-}
-
-/// Compares entries as trees are sorted: a folder's name counts as if it ended in a slash.
-fn tree_order(a: &git2::TreeEntry<'_>, b: &git2::TreeEntry<'_>) -> Ordering {
-    let key = |entry: &git2::TreeEntry<'_>| is_folder(entry).then_some(b'/');
-    a.name_bytes().iter().copied().chain(key(a)).cmp(b.name_bytes().iter().copied().chain(key(b)))
 }

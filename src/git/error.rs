@@ -98,6 +98,14 @@ pub enum GitError {
         /// The kind that was asked for.
         expected: &'static str,
     },
+    /// An object is not what its kind must be.
+    #[error("object {oid} is no whole {expected}")]
+    Broken {
+        /// Its name.
+        oid: Oid,
+        /// Its kind.
+        expected: &'static str,
+    },
     /// A blob is larger than the caller accepts.
     #[error("object {oid} has {size} bytes, more than the limit of {max}")]
     TooLarge {
@@ -162,6 +170,7 @@ impl GitError {
             | Self::Library { .. }
             | Self::Missing { .. }
             | Self::WrongKind { .. }
+            | Self::Broken { .. }
             | Self::RefMoved { .. } => "run it again; if it stays, `git fsck` tells whether the repository is whole",
         };
         text.to_owned()

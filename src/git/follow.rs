@@ -2,12 +2,15 @@
 //!
 //! Owns the conditions and the few commands. Anything in doubt leaves the checkout as it is, and says why.
 
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 
+use super::diff::Parcel;
 use super::place::{Settings, branch_tip, branch_under_repair, ref_value};
-use super::remote::{Expected, Remote};
+use super::remote::Remote;
 use super::store::Store;
-use super::users::Users;
+use super::users::{Stored, Users};
 use super::{GitError, Oid};
 
 /// A set of paths from the root of a tree: each is a file, or a folder with all below it.
@@ -73,45 +76,56 @@ pub fn follow(
     if under_repair {
         why = Some(format!("a rebase or bisection of {branch} is under way"));
     }
-    for home in &homes {
-        if why.is_none() {
-            let dirt = users.dirt(home, &no_hooks, &board.0)?;
-            why = dirt.first().map(|path| format!("{} has changes in {}", path.display(), home.display()));
-        }
-    }
     if homes.len() > 1 && why.is_none() {
         why = Some(format!("{branch} is checked out in {} worktrees", homes.len()));
     }
-
-    // The remote-tracking ref follows in any case: git itself would move it on the next fetch.
-    let tracking = tracking(remote, settings, store, branch, head)?
-        // Where nothing is known of the remote yet, only a checkout that follows from nothing may begin it.
-        .filter(|(_, old)| old.is_some() || (local.is_none() && why.is_none()));
-    let follows = why.is_none();
-    let known = local.filter(|_| follows).or(tracking.as_ref().and_then(|(_, old)| *old));
-    let pack = if follows || tracking.is_some() { Some(store.pack(head, known)?) } else { None };
-    let stored = match &pack {
+    let tracking = tracking(remote, settings, store, branch, head)?;
+    let known = local.filter(|_| why.is_none()).or(tracking.as_ref().and_then(|(_, old)| *old));
+    let wanted = why.is_none() || tracking.as_ref().is_some_and(|(_, old)| old.is_some());
+    // git looks through the worktree while the objects are stored: both take a while where the board is large.
+    let (dirt, brought) = thread::scope(|scope| {
+        let looking = why.is_none().then(|| scope.spawn(|| users.dirt(&homes[0], &no_hooks, &board.0)));
+        let brought = wanted.then(|| bring(users, store, head, known)).transpose();
+        let dirt = looking.map(|looking| looking.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        (dirt, brought)
+    });
+    if let Some(path) = dirt.transpose()?.iter().flatten().next() {
+        why = Some(format!("{} has changes in {}", path.display(), homes[0].display()));
+    }
+    let brought = match brought? {
+        Some(Err(why)) => return Ok(Follow::Left { why }),
+        Some(Ok(brought)) => Some(brought),
         None => None,
-        Some(pack) => {
-            let (copied, stored) = users.unpack(&no_hooks, pack)?;
-            if !copied.success() {
-                return Ok(Follow::Left { why: format!("git could not store the new commits: {}", copied.reason()) });
-            }
-            Some((pack, stored))
-        }
     };
-    if let Some((name, old)) = tracking {
-        // Somebody else's fetch may have been faster, which is as good.
-        let _ = users.move_ref(&no_hooks, &name, head, old.map_or(Expected::Absent, Expected::Exactly))?;
+
+    // The remote-tracking ref follows in any case: git itself would move it on the next fetch. Where nothing is known
+    // of the remote yet, only a checkout that follows from nothing may begin it.
+    if let Some((name, old)) = tracking.filter(|(_, old)| old.is_some() || (local.is_none() && why.is_none())) {
+        users.track(&no_hooks, &name, head, old)?;
     }
     let result = match why {
         Some(why) => Follow::Left { why },
         None => moved(users, &homes[0], store, branch, local, head)?,
     };
-    if let Some((pack, stored)) = stored {
-        users.secure(&no_hooks, pack, stored)?;
+    if let Some((parcel, stored)) = brought {
+        users.secure(&no_hooks, &parcel, stored)?;
     }
     Ok(result)
+}
+
+/// Stores what is new of a head in the user's repository; why not, where git would not.
+fn bring<'a>(
+    users: &Users,
+    store: &'a Store,
+    head: Oid,
+    known: Option<Oid>,
+) -> Result<Result<(Parcel<'a>, Stored), String>, GitError> {
+    let parcel = store.parcel(head, known)?;
+    let (finished, stored) = users.bring(&store.no_hooks(), &parcel)?;
+    Ok(match finished.filter(|finished| !finished.success()) {
+        Some(failed) => Err(format!("git could not store the new commits: {}", failed.reason())),
+        None => Ok((parcel, stored)),
+    })
 }
 
 /// Lets a worktree follow, or leaves it as it was.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::super::testkit::{Kit, LIMIT, child};
-use super::super::{Fetched, PushOutcome};
+use super::super::{Expected, Fetched, PushOutcome};
 use super::*;
 
 const TASK: &str = "squad/tasks/json/a.json";
@@ -135,7 +135,8 @@ fn a_garbage_collection_beside_it_takes_nothing_away() {
     // ends, here in the very moment in which the ref is moved.
     for noted in [true, false] {
         let kit = Kit::new();
-        let dir = cloned(&kit, &[]);
+        // Where refs are no files, git moves them, and the moment is ours to choose.
+        let dir = cloned(&kit, &["--ref-format=reftable"]);
         // A commit of the user's: only the remote-tracking ref can follow.
         kit.run(&dir, &["commit", "--allow-empty", "-m", "mine"]);
         let head = landed(&kit, &dir, TASK, "claimed\n");
@@ -176,6 +177,35 @@ fn a_garbage_collection_beside_it_takes_nothing_away() {
         let kept: Vec<_> = packs.filter(|path| path.extension().is_some_and(|e| e == "keep")).collect();
         assert_eq!(kept, if noted { vec![dir.join(".git/objects/pack/pack-2.keep")] } else { vec![] });
     }
+}
+
+#[test]
+fn what_a_garbage_collection_took_before_the_branch_moved_is_brought_again() {
+    let kit = Kit::new();
+    let dir = cloned(&kit, &[]);
+    let base = kit.rev(&dir, "main");
+    let head = landed(&kit, &dir, TASK, "claimed\n");
+    // A collection that began before the objects came takes them just after the branch has moved to them.
+    kit.script(
+        &kit.path("late-git"),
+        &format!(
+            "git \"$@\"; code=$?; case \" $* \" in *\" merge \"*) \
+             for o in $(git rev-list --objects {base}..main | cut -c1-40); do \
+             rm -f .git/objects/${{o%??????????????????????????????????????}}/${{o#??}}; done ;; esac; exit $code"
+        ),
+    );
+    let git = super::super::Git::with_program(kit.path("late-git"))
+        .env("GIT_CONFIG_GLOBAL", kit.path("global"))
+        .env("GIT_CONFIG_NOSYSTEM", "1");
+    let settings = kit.settings(&dir);
+    let remote = Remote::named("origin", &kit.place(&dir), &settings, &git).unwrap();
+    let result = follow(&remote, &settings, &kit.store(&dir), "main", head, &board()).unwrap();
+    assert_eq!(result, Follow::Followed);
+    assert_eq!((kit.rev(&dir, "main"), kit.rev(&dir, "origin/main")), (head, head));
+    let (fan, rest) = (head.to_string()[..2].to_owned(), head.to_string()[2..].to_owned());
+    assert!(!dir.join(".git/objects").join(fan).join(rest).exists(), "the script did its part");
+    kit.run(&dir, &["fsck", "--connectivity-only"]);
+    assert_eq!(status(&kit, &dir), "## main...origin/main");
 }
 
 #[test]
@@ -359,11 +389,13 @@ fn a_set_of_paths_holds_folders_and_files_but_not_their_namesakes() {
     }
 }
 
-/// The price of a follow: four short processes of the user's git, however many files the board has.
+/// The price of a follow: two short processes of the user's git, however many files the board has.
 #[test]
-fn following_starts_four_gits() {
+fn following_starts_two_gits() {
     let kit = Kit::new();
     let dir = cloned(&kit, &[]);
+    kit.run(&dir, &["config", "user.name", "Tester"]);
+    kit.run(&dir, &["config", "user.email", "t@example.com"]);
     let head = landed(&kit, &dir, TASK, "claimed\n");
     let log = kit.path("started");
     kit.script(&kit.path("counting-git"), &format!("echo \"$@\" >> {}\nexec git \"$@\"", log.display()));
@@ -375,5 +407,28 @@ fn following_starts_four_gits() {
     let begun = Instant::now();
     let result = follow(&remote, &settings, &kit.store(&dir), "main", head, &board()).unwrap();
     assert_eq!(result, Follow::Followed, "after {:?}", begun.elapsed());
-    assert_eq!(fs::read_to_string(log).unwrap().lines().count(), 4);
+    assert_eq!(fs::read_to_string(log).unwrap().lines().count(), 2);
+    let moved = kit.run(&dir, &["reflog", "show", "--format=%gn %gs", "origin/main"]);
+    assert_eq!(moved.lines().next(), Some("Tester squad"));
+}
+
+#[test]
+fn what_only_git_heeds_is_left_to_git() {
+    for (key, value) in [("core.sharedRepository", "group"), ("core.fsync", "all")] {
+        let kit = Kit::new();
+        let dir = cloned(&kit, &[]);
+        kit.run(&dir, &["config", key, value]);
+        let head = landed(&kit, &dir, TASK, "claimed\n");
+        let log = kit.path("started");
+        kit.script(&kit.path("counting-git"), &format!("echo \"$@\" >> {}\nexec git \"$@\"", log.display()));
+        let counting = super::super::Git::with_program(kit.path("counting-git"))
+            .env("GIT_CONFIG_GLOBAL", kit.path("global"))
+            .env("GIT_CONFIG_NOSYSTEM", "1");
+        let settings = kit.settings(&dir);
+        let remote = Remote::named("origin", &kit.place(&dir), &settings, &counting).unwrap();
+        let result = follow(&remote, &settings, &kit.store(&dir), "main", head, &board()).unwrap();
+        assert_eq!(result, Follow::Followed, "{key}");
+        let started = fs::read_to_string(log).unwrap();
+        assert!(started.contains(" unpack-objects ") && started.contains(" update-ref "), "{key}: {started}");
+    }
 }

@@ -1,14 +1,17 @@
 //! The only room that names git2 or starts `git`: places, refs, objects, trees, remotes, processes.
 //!
-//! Knows nothing of tasks. Reading happens in process through libgit2; whatever crosses the network or writes into
-//! the user's own repository is the user's own `git`, so that credentials, proxies, formats and locks are theirs.
+//! Knows nothing of tasks. Reading happens in process through libgit2; whatever crosses the network or changes the
+//! user's own branches, index and files is the user's own `git`, so that credentials, proxies, formats and locks are
+//! theirs.
 
 pub mod diff;
 mod error;
 pub mod follow;
+mod harden;
 pub mod history;
 pub mod objects;
 mod oid;
+mod pack;
 pub mod place;
 pub mod porcelain;
 pub mod remote;
@@ -17,6 +20,7 @@ pub mod store;
 pub mod subprocess;
 #[cfg(all(test, unix))]
 mod testkit;
+mod trees;
 mod users;
 
 pub use diff::{Change, ChangedPath};

@@ -1,10 +1,10 @@
 //! Objects of one repository: blobs, trees, commits.
 //!
-//! Owns reading and writing by object name. Knows no branch and no remote. Walks over commits are in `history`,
-//! differences of trees in `diff`.
+//! Owns reading and writing by object name. Knows no branch and no remote. Walks over commits are in `history`, edits
+//! of trees in `trees`, differences in `diff`, and how what was built becomes durable in `harden`.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -12,8 +12,11 @@ use std::sync::Once;
 
 use git2::{ErrorCode, ObjectType, Repository, RepositoryOpenFlags};
 
+use super::harden::Memory;
+use super::pack::Kind;
 use super::place::{Place, RefFormat};
 use super::subprocess::Git;
+use super::trees::{Tree, position};
 use super::{GitError, Oid};
 
 /// Mode of an ordinary file, the only one that squad writes.
@@ -118,13 +121,21 @@ pub struct Objects {
     shallow_file: PathBuf,
     /// The trees that were read last, newest in front. libgit2 keeps none that is larger than a page, and reading a
     /// folder of ten thousand files anew for each path in it costs more than all else that a command does.
-    trees: RefCell<VecDeque<(Oid, Rc<[Entry]>)>>,
+    trees: RefCell<VecDeque<(Oid, Rc<Tree>)>>,
+    /// What is built and not yet on the disk, where building happens in memory.
+    pub(super) memory: Option<Memory>,
 }
 
 impl Objects {
     pub(super) fn new(repo: Repository, common_dir: &Path) -> Self {
         relax_library();
-        Self { repo, shallow_file: common_dir.join("shallow"), trees: RefCell::default() }
+        Self { repo, shallow_file: common_dir.join("shallow"), trees: RefCell::default(), memory: None }
+    }
+
+    /// Objects that are built in memory, until they are hardened.
+    pub(super) fn with_memory(repo: Repository, common_dir: &Path) -> Result<Self, GitError> {
+        let memory = Memory::begin(&repo, &common_dir.join("objects"))?;
+        Ok(Self { memory, ..Self::new(repo, common_dir) })
     }
 
     /// Opens the user's own repository for reading.
@@ -180,6 +191,10 @@ impl Objects {
         String::from_utf8_lossy(&finished.stdout).trim().parse().map(Some)
     }
 
+    pub(super) fn odb(&self) -> Result<git2::Odb<'_>, GitError> {
+        self.repo.odb().map_err(GitError::library("open the object store"))
+    }
+
     /// Tells whether an object is here.
     pub fn contains(&self, oid: Oid) -> bool {
         self.repo.odb().is_ok_and(|odb| odb.exists(oid.raw()))
@@ -190,7 +205,7 @@ impl Objects {
     /// # Errors
     /// [`GitError::Missing`], [`GitError::WrongKind`] or [`GitError::TooLarge`].
     pub fn read_blob(&self, oid: Oid, max: u64) -> Result<Vec<u8>, GitError> {
-        let odb = self.repo.odb().map_err(GitError::library("open the object store"))?;
+        let odb = self.odb()?;
         let (size, kind) = odb.read_header(oid.raw()).map_err(|error| missing_or(oid, "read a blob", error))?;
         if kind != ObjectType::Blob {
             return Err(GitError::WrongKind { oid, expected: "blob" });
@@ -217,22 +232,7 @@ impl Objects {
     /// # Errors
     /// [`GitError::Missing`], [`GitError::WrongKind`].
     pub fn tree_entries(&self, tree: Oid) -> Result<Rc<[Entry]>, GitError> {
-        if let Some((_, entries)) = self.trees.borrow().iter().find(|(known, _)| *known == tree) {
-            return Ok(entries.clone());
-        }
-        let read = self.tree(tree)?;
-        let entries: Rc<[Entry]> = read
-            .iter()
-            .map(|entry| Entry {
-                name: entry.name_bytes().to_vec(),
-                mode: mode_of(entry.filemode_raw()),
-                oid: entry.id().into(),
-            })
-            .collect();
-        let mut trees = self.trees.borrow_mut();
-        trees.truncate(TREES_KEPT - 1);
-        trees.push_front((tree, entries.clone()));
-        Ok(entries)
+        self.tree(tree).map(|tree| tree.entries.clone())
     }
 
     /// Returns the entry at `path` below `tree`, if there is one.
@@ -244,7 +244,7 @@ impl Objects {
         let mut parts = path.split('/').peekable();
         while let Some(part) = parts.next() {
             let entries = self.tree_entries(here)?;
-            match named(&entries, part.as_bytes()) {
+            match position(&entries, part.as_bytes()).map(|at| &entries[at]) {
                 Some(entry) if parts.peek().is_none() => return Ok(Some(entry.clone())),
                 Some(entry) if entry.kind() == EntryKind::Folder => here = entry.oid,
                 _ => return Ok(None),
@@ -253,14 +253,29 @@ impl Objects {
         Ok(None)
     }
 
-    pub(super) fn tree(&self, oid: Oid) -> Result<git2::Tree<'_>, GitError> {
-        self.repo.find_tree(oid.raw()).map_err(|error| {
-            let odb = self.repo.odb().and_then(|odb| odb.read_header(oid.raw()));
-            match odb {
-                Ok((_, kind)) if kind != ObjectType::Tree => GitError::WrongKind { oid, expected: "tree" },
-                _ => missing_or(oid, "read a tree", error),
-            }
-        })
+    /// Returns a tree, read once for as long as it is asked for.
+    pub(super) fn tree(&self, oid: Oid) -> Result<Rc<Tree>, GitError> {
+        if let Some(tree) = self.known_tree(oid) {
+            return Ok(tree);
+        }
+        let odb = self.odb()?;
+        let object = odb.read(oid.raw()).map_err(|error| missing_or(oid, "read a tree", error))?;
+        if object.kind() != ObjectType::Tree {
+            return Err(GitError::WrongKind { oid, expected: "tree" });
+        }
+        let tree = Tree::parse(object.data().into()).ok_or(GitError::Broken { oid, expected: "tree" })?;
+        Ok(self.keep_tree(oid, tree))
+    }
+
+    pub(super) fn known_tree(&self, oid: Oid) -> Option<Rc<Tree>> {
+        self.trees.borrow().iter().find(|(known, _)| *known == oid).map(|(_, tree)| tree.clone())
+    }
+
+    pub(super) fn keep_tree(&self, oid: Oid, tree: Tree) -> Rc<Tree> {
+        let (mut trees, tree) = (self.trees.borrow_mut(), Rc::new(tree));
+        trees.truncate(TREES_KEPT - 1);
+        trees.push_front((oid, tree.clone()));
+        tree
     }
 
     /// Stores a blob and returns its name.
@@ -268,7 +283,7 @@ impl Objects {
     /// # Errors
     /// [`GitError::Library`] where the disk refuses.
     pub fn write_blob(&self, content: &[u8]) -> Result<Oid, GitError> {
-        self.repo.blob(content).map(Oid::from).map_err(GitError::library("write a blob"))
+        self.write(Kind::Blob, content, None)
     }
 
     /// Returns the name that a blob with this content has, without storing it.
@@ -277,77 +292,6 @@ impl Objects {
     /// [`GitError::Library`] never in practice: hashing memory does not fail.
     pub fn hash_blob(content: &[u8]) -> Result<Oid, GitError> {
         git2::Oid::hash_object(ObjectType::Blob, content).map(Oid::from).map_err(GitError::library("hash a blob"))
-    }
-
-    /// Returns the tree that `base` becomes when each path is set to its blob, as an ordinary file, or removed.
-    ///
-    /// Folders come and go with their files. Only the trees on the way to a change are read and written. Removing a
-    /// path that is not there changes nothing.
-    ///
-    /// # Errors
-    /// [`GitError::BadName`] for a path that git would not store, or that runs through a file.
-    pub fn edit_tree(&self, base: Option<Oid>, changes: &[(String, Option<Oid>)]) -> Result<Oid, GitError> {
-        let mut sorted = BTreeMap::new();
-        for (path, blob) in changes {
-            let parts: Vec<&str> = path.split('/').collect();
-            let refused = |part: &&str| {
-                matches!(*part, "" | "." | "..") || part.eq_ignore_ascii_case(".git") || part.contains('\0')
-            };
-            if parts.iter().any(refused) {
-                return Err(GitError::BadName { what: "path in a tree", text: path.clone() });
-            }
-            sorted.insert(parts, *blob);
-        }
-        let changes: Vec<(&[&str], Option<Oid>)> = sorted.iter().map(|(parts, blob)| (&parts[..], *blob)).collect();
-        match self.edited(base, &changes)? {
-            Some(tree) => Ok(tree),
-            None => {
-                let empty = self.repo.treebuilder(None).and_then(|builder| builder.write());
-                empty.map(Oid::from).map_err(GitError::library("write a tree"))
-            }
-        }
-    }
-
-    /// Edits one level; nothing means that the folder is empty now. Changes are sorted, so that those of one folder
-    /// are neighbours.
-    fn edited(&self, base: Option<Oid>, changes: &[(&[&str], Option<Oid>)]) -> Result<Option<Oid>, GitError> {
-        let fail = GitError::library;
-        let base = base.map(|oid| self.tree(oid)).transpose()?;
-        let mut builder = self.repo.treebuilder(base.as_ref()).map_err(fail("edit a tree"))?;
-        for folder in changes.chunk_by(|a, b| a.0[0] == b.0[0]) {
-            let name = folder[0].0[0];
-            let old = base.as_ref().and_then(|tree| tree.get_name_bytes(name.as_bytes()));
-            let (direct, below): (Vec<_>, Vec<_>) = folder.iter().partition(|(parts, _)| parts.len() == 1);
-            let through_file = old.as_ref().is_some_and(|entry| entry.kind() != Some(ObjectType::Tree));
-            let adds_below = below.iter().any(|(_, blob)| blob.is_some());
-            let sets_here = direct.iter().any(|(_, blob)| blob.is_some());
-            let over_folder = old.is_some() && !through_file;
-            if (sets_here && (adds_below || over_folder)) || (adds_below && through_file && direct.is_empty()) {
-                return Err(GitError::BadName { what: "path in a tree", text: folder[0].0.join("/") });
-            }
-            let new = match direct.first() {
-                Some((_, Some(blob))) => Some((*blob, MODE_FILE)),
-                // Removing a path removes a file, never a whole folder.
-                Some((_, None)) if !over_folder && below.is_empty() => None,
-                None if through_file => continue,
-                _ => {
-                    let below: Vec<_> = below.iter().map(|(parts, blob)| (&parts[1..], *blob)).collect();
-                    let inner = old.as_ref().filter(|_| over_folder).map(|entry| entry.id().into());
-                    self.edited(inner, &below)?.map(|tree| (tree, MODE_TREE))
-                }
-            };
-            match new {
-                Some((oid, mode)) => {
-                    builder.insert(name, oid.raw(), mode.cast_signed()).map_err(fail("edit a tree"))?;
-                }
-                None if old.is_some() => builder.remove(name).map_err(fail("edit a tree"))?,
-                None => {}
-            }
-        }
-        if builder.is_empty() {
-            return Ok(None);
-        }
-        builder.write().map(|oid| Some(oid.into())).map_err(fail("write a tree"))
     }
 
     /// Stores a commit and returns its name. No ref moves; the same arguments give the same commit everywhere.
@@ -362,17 +306,18 @@ impl Objects {
         committer: &Identity,
         message: &str,
     ) -> Result<Oid, GitError> {
-        let tree = self.tree(tree)?;
+        let tree = self.repo.find_tree(tree.raw()).map_err(|error| missing_or(tree, "read a tree", error))?;
         let parents = parents
             .iter()
             .map(|oid| self.repo.find_commit(oid.raw()).map_err(|error| missing_or(*oid, "read a commit", error)))
             .collect::<Result<Vec<_>, _>>()?;
         let parents: Vec<&git2::Commit<'_>> = parents.iter().collect();
         let (author, committer) = (signature(author)?, signature(committer)?);
-        self.repo
-            .commit(None, &author, &committer, message, &tree, &parents)
-            .map(Oid::from)
-            .map_err(GitError::library("write a commit"))
+        let bytes = self
+            .repo
+            .commit_create_buffer(&author, &committer, message, &tree, &parents)
+            .map_err(GitError::library("write a commit"))?;
+        self.write(Kind::Commit, &bytes, None)
     }
 
     /// Reads a commit.
@@ -428,22 +373,6 @@ fn stated_parents(header: &[u8]) -> Vec<Oid> {
         .collect()
 }
 
-/// Finds an entry by its name among those of a tree, which stand in git's order: a folder as if its name ended in a
-/// slash.
-fn named<'a>(entries: &'a [Entry], name: &[u8]) -> Option<&'a Entry> {
-    let sorted_as = |entry: &Entry, wanted: &mut dyn Iterator<Item = u8>| {
-        let slash = (entry.kind() == EntryKind::Folder).then_some(b'/');
-        entry.name.iter().copied().chain(slash).cmp(wanted)
-    };
-    let as_file = entries.binary_search_by(|entry| sorted_as(entry, &mut name.iter().copied()));
-    let as_folder = || entries.binary_search_by(|entry| sorted_as(entry, &mut name.iter().copied().chain([b'/'])));
-    as_file.or_else(|_| as_folder()).ok().map(|at| &entries[at]).filter(|entry| entry.name == name)
-}
-
-pub(super) fn mode_of(raw: i32) -> u32 {
-    raw.cast_unsigned()
-}
-
 fn signature(who: &Identity) -> Result<git2::Signature<'static>, GitError> {
     let clean = |text: &str, fallback: &str| {
         let text: String = text.chars().filter(|c| !matches!(c, '<' | '>' | '\n' | '\r' | '\0')).collect();
@@ -459,7 +388,7 @@ fn signature(who: &Identity) -> Result<git2::Signature<'static>, GitError> {
         .map_err(GitError::library("name who made a commit"))
 }
 
-fn missing_or(oid: Oid, what: &'static str, error: git2::Error) -> GitError {
+pub(super) fn missing_or(oid: Oid, what: &'static str, error: git2::Error) -> GitError {
     if error.code() == ErrorCode::NotFound { GitError::Missing { oid } } else { GitError::library(what)(error) }
 }
 

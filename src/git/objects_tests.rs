@@ -57,6 +57,7 @@ fn git_agrees_with_a_tree_of_ten_thousand_files_after_one_edit() {
     assert!(edited.as_secs() < 2, "{edited:?}");
     assert_eq!(changes.len(), 1);
     assert_eq!((changes[0].path.as_str(), changes[0].change), ("squad/tasks/json/t77.json", Change::Modified));
+    store.harden().unwrap();
     let by_git = kit.run(store.path(), &["diff-tree", "-r", "--name-status", &base.to_string(), &tree.to_string()]);
     assert_eq!(by_git, "M\tsquad/tasks/json/t77.json");
 }
@@ -72,6 +73,7 @@ fn differences_are_those_that_git_sees() {
     };
     let old = tree(&[("a", x), ("b/one", x), ("b/two", x), ("c.d", x), ("c/e", x), ("f", x), ("same/x", x)]);
     let new = tree(&[("a/now/folder", x), ("b/one", y), ("c", x), ("c.d", x), ("g/h", x), ("same/x", x)]);
+    store.harden().unwrap();
     for (from, to) in [(old, new), (new, old), (old, old)] {
         let ours: Vec<String> = store
             .diff_trees(Some(from), Some(to))
@@ -178,6 +180,7 @@ fn a_hole_in_history_is_an_error_unless_a_shallow_boundary_explains_it() {
     let first = child(&store, None, "x", "1");
     let second = child(&store, Some(first), "x", "2");
     let third = child(&store, Some(second), "x", "3");
+    kit.loosen(&store);
     let file = first.to_string();
     std::fs::remove_file(store.path().join("objects").join(&file[..2]).join(&file[2..])).unwrap();
     let store = Store::open(store.path()).unwrap();

@@ -262,7 +262,8 @@ impl Remote {
             .config("core.bare", "true")
             .config("core.hooksPath", store.no_hooks())
             .config("core.fsmonitor", "false")
-            .config("core.fsync", "committed")
+            // The refs that git moves in the store are scratch, or copies of the remote's; what arrives is what counts.
+            .config("core.fsync", "objects")
             .config("core.logAllRefUpdates", "false")
             .config("core.filesRefLockTimeout", "2000")
             .config("core.packedRefsTimeout", "5000")
@@ -290,6 +291,7 @@ impl Remote {
         limit: Duration,
     ) -> Result<Finished, GitError> {
         self.network("fetch", store, limit)
+            .config("pack.writeReverseIndex", "false")
             .verb()
             .args(["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-gc", "--no-recurse-submodules"])
             .args(["--no-show-forced-updates", "--refmap=", "--update-shallow"])
@@ -387,6 +389,10 @@ impl Remote {
         }
         let head =
             store.ref_get(&incoming)?.ok_or(FetchFault::Failed { reason: "the branch did not arrive".to_owned() })?;
+        if before != Some(head) {
+            // It is here either way; where it cannot be gathered it takes more room.
+            let _ = store.gather(head);
+        }
         store.ref_delete(&incoming, Expected::Any)?;
         Ok(Fetched::Head { head, before })
     }
@@ -490,6 +496,7 @@ impl Remote {
                 return Err(GitError::BadName { what: "ref", text: update.name.clone() });
             }
         }
+        store.harden()?;
         if self.name.is_none() {
             return updates.iter().map(|update| self.land(store, update)).collect();
         }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use git2::{ErrorCode, Repository};
 
 use super::objects::Objects;
+use super::pack;
 use super::remote::Expected;
 use super::subprocess::Git;
 use super::{GitError, Oid};
@@ -56,7 +57,7 @@ const CONFIG: &str = "[core]
 ";
 
 /// What only libgit2 is told, in a file of its own since newer gits warn about it at every command: it then syncs
-/// objects, refs and their folders.
+/// refs and their folders, and objects where it writes any.
 const LIBRARY_CONFIG: &str = "[core]\n\tfsyncObjectFiles = true\n";
 
 /// The remote's head does not follow from the one that this clone has seen.
@@ -134,7 +135,7 @@ impl Store {
         repo.config()
             .and_then(|mut config| config.add_file(&library_config, git2::ConfigLevel::App, true))
             .map_err(fail())?;
-        let store = Self { objects: Objects::new(repo, path), path: path.to_owned() };
+        let store = Self { objects: Objects::with_memory(repo, path)?, path: path.to_owned() };
         if let Some(tip) = store.ref_get(TIP)? {
             let tree = store.read_commit(tip)?.tree;
             store.tree_entries(tree)?;
@@ -225,11 +226,12 @@ impl Store {
         Ok(found)
     }
 
-    /// Moves a ref from the expected value; it is on the disk when this returns.
+    /// Moves a ref from the expected value; it is on the disk when this returns, and so is everything that was built.
     ///
     /// # Errors
     /// [`GitError::RefMoved`] where the ref has another value.
     pub fn ref_set(&self, name: &str, new: Oid, expected: Expected) -> Result<(), GitError> {
+        self.harden()?;
         let zero = git2::Oid::ZERO_SHA1;
         let repo = &self.objects.repo;
         let set = || match expected {
@@ -289,7 +291,7 @@ impl Store {
     }
 
     /// Waits for a lock of our own, which the system takes from a process that dies. Nothing at the deadline.
-    fn gate(&self, name: &str, deadline: Instant) -> Result<Option<fs::File>, GitError> {
+    pub(super) fn gate(&self, name: &str, deadline: Instant) -> Result<Option<fs::File>, GitError> {
         let path = self.path.join(name);
         let fail = || GitError::io("lock", &path);
         let file = fs::File::options().create(true).append(true).open(&path).map_err(fail())?;
@@ -347,9 +349,21 @@ impl Store {
     /// # Errors
     /// What git says.
     pub fn maintain(&self, git: &Git) -> Result<(), GitError> {
-        // It packs refs, and locks them for that.
+        // Nobody begins to use a pack that is about to go, and nobody locks the refs that it packs.
+        let _turn = self.turn();
         let _gate = self.gate("refs.gate", Instant::now() + LOCK_PATIENCE).unwrap_or(None);
         git.command("gc").git_dir(&self.path).verb().args(["--quiet", "--prune=2.weeks.ago"]).output().map(drop)
+    }
+
+    /// Removes files of objects that a dead process left unfinished, where they are older than `age`.
+    pub fn sweep_packs(&self, age: Duration) {
+        pack::sweep(&self.path, age);
+    }
+
+    /// Returns how many packs there are.
+    pub fn packs(&self) -> usize {
+        let files = fs::read_dir(self.path.join("objects/pack")).into_iter().flatten().flatten();
+        files.filter(|file| file.path().extension().is_some_and(|ending| ending == "idx")).count()
     }
 
     /// Returns about how many objects are not in a pack: one of the 256 folders is counted, as git itself does.
@@ -425,7 +439,7 @@ fn may_live(_pid: i32) -> bool {
     true
 }
 
-fn is_older(path: &Path, age: Duration) -> bool {
+pub(super) fn is_older(path: &Path, age: Duration) -> bool {
     fs::symlink_metadata(path)
         .and_then(|file| file.modified())
         .ok()
@@ -444,7 +458,7 @@ fn is_damage(error: &GitError) -> bool {
                 | io::ErrorKind::InvalidData
         ),
         GitError::Library { source, .. } => source.code() != ErrorCode::Owner && source.code() != ErrorCode::Locked,
-        GitError::Missing { .. } | GitError::WrongKind { .. } => true,
+        GitError::Missing { .. } | GitError::WrongKind { .. } | GitError::Broken { .. } => true,
         _ => false,
     }
 }
@@ -513,7 +527,7 @@ fn replace_file(path: &Path, content: &[u8]) -> Result<(), GitError> {
 }
 
 /// Makes a rename in this folder durable. A system that cannot sync a folder loses nothing precious here.
-fn sync_dir(path: &Path) {
+pub(super) fn sync_dir(path: &Path) {
     if let Ok(folder) = fs::File::open(path) {
         let _ = folder.sync_all();
     }

@@ -121,6 +121,22 @@ impl Kit {
         Remote::own(&self.place(dir), &self.settings(dir), &self.git)
     }
 
+    /// Hardens a store and takes its packs apart, for a test that is about single objects.
+    pub fn loosen(&self, store: &Store) {
+        store.harden().unwrap();
+        let packs = store.path().join("objects/pack");
+        let aside = self.path("packs");
+        fs::rename(&packs, &aside).unwrap();
+        fs::create_dir(packs).unwrap();
+        for path in fs::read_dir(aside).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.extension().is_some_and(|ending| ending == "pack") {
+                let mut command = Command::new("git");
+                command.current_dir(store.path()).args(["unpack-objects", "-q"]).stdin(fs::File::open(path).unwrap());
+                assert!(command.status().unwrap().success());
+            }
+        }
+    }
+
     pub fn rev(&self, dir: &Path, revision: &str) -> Oid {
         self.run(dir, &["rev-parse", revision]).parse().unwrap()
     }

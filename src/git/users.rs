@@ -1,5 +1,8 @@
 //! Commands in the user's own repository, with everything switched off that would run somebody's code or touch more
 //! than asked: hooks, filters, file-system monitors, maintenance.
+//!
+//! Objects and remote-tracking refs are written in process where the repository is of the plainest kind, as every
+//! publish needs them and a process costs more than the writing; otherwise, and in doubt, by git.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use super::diff::Pack;
-use super::place::{Place, Settings};
+use git2::{ReferenceType, Repository, RepositoryOpenFlags};
+
+use super::diff::Parcel;
+use super::place::{Place, RefFormat, Settings};
 use super::subprocess::{Finished, Git, Invocation};
 use super::{Expected, GitError, Oid};
 
@@ -25,6 +30,10 @@ const KEEP: &str = "squad";
 /// How long a pack may have to be kept at most: bringing one in takes a fraction of a second.
 const KEEP_LIFE: Duration = Duration::from_secs(600);
 
+/// Settings on how files are written that libgit2 does not know, or knows by other values.
+const ONLY_GIT_HEEDS: [&str; 5] =
+    ["core.sharedRepository", "core.fsync", "core.fsyncMethod", "core.fsyncObjectFiles", "core.createObject"];
+
 /// How objects were stored.
 #[must_use]
 pub(super) enum Stored {
@@ -40,6 +49,8 @@ pub(super) struct Users {
     pub git: Git,
     pub place: Place,
     filters: Vec<String>,
+    /// Whether libgit2 may write what git would: refs are files, and nothing is set that only git heeds.
+    plain: bool,
 }
 
 impl Users {
@@ -47,7 +58,10 @@ impl Users {
         // A filter may be a command; the board's files pass through none.
         let filters: BTreeSet<&str> = settings.subsections("filter").map(|(name, _)| name).collect();
         let filters = filters.into_iter().map(str::to_owned).collect();
-        Self { git: git.clone(), place: place.clone(), filters }
+        let plain = place.ref_format == RefFormat::Files
+            && ONLY_GIT_HEEDS.iter().all(|key| settings.get(key).is_none())
+            && place.common_dir.to_str().is_some();
+        Self { git: git.clone(), place: place.clone(), filters, plain }
     }
 
     /// Begins a command on the repository as a whole.
@@ -98,35 +112,55 @@ impl Users {
             .run()
     }
 
-    /// Stores the objects of a pack, which nothing refers to yet; [`Users::secure`] follows once something does. A fifth
-    /// of the price of a fetch, for who knows that nothing else is missing.
+    /// Stores objects, which nothing refers to yet; [`Users::secure`] follows once something does. A fraction of the
+    /// price of a fetch, for who knows that nothing else is missing.
     ///
     /// `gc --prune=now` takes away what nothing refers to, also what came while it ran. While one is at work they are
     /// stored as a pack that it must keep; otherwise one by one, since a pack for each command would pile up.
-    pub fn unpack(&self, no_hooks: &Path, pack: &Pack) -> Result<(Finished, Stored), GitError> {
+    pub fn bring(&self, no_hooks: &Path, parcel: &Parcel<'_>) -> Result<(Option<Finished>, Stored), GitError> {
         if !self.gc_at_work() {
-            let unpacked = self.command("unpack-objects", no_hooks).verb().arg("-q").input(pack.bytes.clone()).run()?;
-            return Ok((unpacked, Stored::Loose));
+            if self.plain && self.bring_in_process(parcel).is_ok() {
+                return Ok((None, Stored::Loose));
+            }
+            let command = self.command("unpack-objects", no_hooks).verb().arg("-q");
+            return Ok((Some(command.input(parcel.pack()?).run()?), Stored::Loose));
         }
-        let kept = self.index_pack(no_hooks, pack, &[&format!("--keep={KEEP}")])?;
+        let kept = self.index_pack(no_hooks, parcel, &[&format!("--keep={KEEP}")])?;
         let name = String::from_utf8_lossy(&kept.stdout);
         let name = name.trim().rsplit('\t').next().filter(|name| name.bytes().all(|b| b.is_ascii_hexdigit()));
         let keep = name.map(|name| self.place.common_dir.join(format!("objects/pack/pack-{name}.keep")));
-        Ok((kept, Stored::Kept(keep)))
+        Ok((Some(kept), Stored::Kept(keep)))
+    }
+
+    /// Stores objects without a process. What is there already is only made younger, as git does.
+    fn bring_in_process(&self, parcel: &Parcel<'_>) -> Result<(), GitError> {
+        let fail = || GitError::library("store an object");
+        let repo = self.library()?;
+        let odb = repo.odb().map_err(fail())?;
+        for oid in &parcel.objects {
+            let (kind, bytes) = parcel.store.raw(*oid)?;
+            odb.write(kind.into(), &bytes).map_err(fail())?;
+        }
+        Ok(())
+    }
+
+    fn library(&self) -> Result<Repository, GitError> {
+        Repository::open_ext(&self.place.common_dir, RepositoryOpenFlags::NO_SEARCH, &[] as &[&Path])
+            .map_err(GitError::library("open the repository"))
     }
 
     /// Makes sure that what was stored is still there, now that something refers to it: from here on no collection
     /// that begins will touch it, but one that began before may have, or still will.
-    pub fn secure(&self, no_hooks: &Path, pack: &Pack, stored: Stored) -> Result<(), GitError> {
+    pub fn secure(&self, no_hooks: &Path, parcel: &Parcel<'_>, stored: Stored) -> Result<(), GitError> {
         match stored {
             Stored::Kept(keep) => {
                 let _ = keep.map(fs::remove_file);
                 self.sweep_keeps();
             }
-            Stored::Loose if self.gc_at_work() || !pack.objects.iter().all(|oid| self.is_loose(*oid)) => {
+            Stored::Loose if self.gc_at_work() || !parcel.objects.iter().all(|oid| self.is_loose(*oid)) => {
                 // A collection deletes single objects, and the packs that were there when it began.
                 // Where it fails, `git fetch` brings the same.
-                let _ = self.index_pack(no_hooks, pack, &[])?;
+                let _ = self.index_pack(no_hooks, parcel, &[])?;
             }
             Stored::Loose => {}
         }
@@ -147,9 +181,9 @@ impl Users {
         }
     }
 
-    fn index_pack(&self, no_hooks: &Path, pack: &Pack, options: &[&str]) -> Result<Finished, GitError> {
+    fn index_pack(&self, no_hooks: &Path, parcel: &Parcel<'_>, options: &[&str]) -> Result<Finished, GitError> {
         let command = self.command("index-pack", no_hooks).verb().arg("--stdin").args(options);
-        command.input(pack.bytes.clone()).run()
+        command.input(parcel.pack()?).run()
     }
 
     /// Tells whether a `git gc` runs here; like git, believes no note of one that is older than half a day.
@@ -161,6 +195,28 @@ impl Users {
     fn is_loose(&self, oid: Oid) -> bool {
         let name = oid.to_string();
         self.place.common_dir.join("objects").join(&name[..2]).join(&name[2..]).exists()
+    }
+
+    /// Lets a remote-tracking ref follow. Where somebody else's fetch was faster, that is as good.
+    pub fn track(&self, no_hooks: &Path, name: &str, new: Oid, old: Option<Oid>) -> Result<(), GitError> {
+        if self.plain && self.track_in_process(name, new, old).is_ok() {
+            return Ok(());
+        }
+        // A lock that another process holds, or a ref of a kind that is git's to judge.
+        self.move_ref(no_hooks, name, new, old.map_or(Expected::Absent, Expected::Exactly)).map(drop)
+    }
+
+    fn track_in_process(&self, name: &str, new: Oid, old: Option<Oid>) -> Result<(), git2::Error> {
+        let repo = self.library().map_err(|error| git2::Error::from_str(&error.to_string()))?;
+        if let Ok(reference) = repo.find_reference(name)
+            && reference.kind() != Some(ReferenceType::Direct)
+        {
+            return Err(git2::Error::from_str("a symbolic ref is git's to follow"));
+        }
+        // Whoever moves a ref is named in its log; libgit2 does not look wherever git finds a name.
+        repo.signature()?;
+        let old = old.map_or(git2::Oid::ZERO_SHA1, Oid::raw);
+        repo.reference_matching(name, new.raw(), true, old, "squad").map(drop)
     }
 
     /// Moves a ref from the expected value.

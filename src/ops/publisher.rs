@@ -390,13 +390,11 @@ impl Shared for Publisher<'_> {
         self.queue.write_out(&out, alone).map_err(state("write the queue in", &self.session.board.state_dir()))
     }
 
-    fn push(&mut self, from: &Option<Oid>, to: &Option<Oid>, outbox: Option<&[Operation]>) -> Pushed {
+    fn push(&mut self, from: &Option<Oid>, to: &Option<Oid>, outbox: Option<&[Operation]>) -> Result<Pushed, Trouble> {
         let board = &self.session.board;
-        let unknown = |fault: AccessFault| Pushed { board: Moved::Unknown { reason: fault.to_string() }, outbox: None };
-        let post = match outbox.map(|operations| board.post(&self.name, operations, &self.committer())) {
+        let post = match outbox {
+            Some(operations) => board.post(&self.name, operations, &self.committer()).map_err(trouble)?,
             None => None,
-            Some(Ok(post)) => post,
-            Some(Err(fault)) => return unknown(fault),
         };
         let file = self.state_file("push.json");
         let note = |pid| {
@@ -408,10 +406,8 @@ impl Shared for Publisher<'_> {
         let outcome = board.push(*from, to, post.as_ref(), self.session.limits.network, &note);
         reach(Step::Pushed);
         let _ = fs::remove_file(&file);
-        match outcome {
-            Ok((board, outbox)) => Pushed { board: moved(board), outbox: outbox.map(moved) },
-            Err(fault) => unknown(fault),
-        }
+        let (board, outbox) = outcome.map_err(trouble)?;
+        Ok(Pushed { board: moved(board), outbox: outbox.map(moved) })
     }
 
     fn confirm(&mut self, head: &Option<Oid>) {

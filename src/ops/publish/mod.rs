@@ -287,6 +287,7 @@ impl<S: Shared> Leader<'_, S> {
         self.pushes += 1;
         let begun = self.shared.elapsed();
         let pushed = self.shared.push(head, &sealed.head, announces.then_some(&outbox[..]));
+        let pushed = pushed.inspect_err(|_| self.restore(&before))?;
         self.round_trip += self.shared.elapsed().saturating_sub(begun);
         if let Some(Moved::Rejected { reason, on_principle: true }) = &pushed.outbox
             && pushed.board == Moved::Landed
@@ -427,7 +428,7 @@ impl<S: Shared> Leader<'_, S> {
             .filter(|c| c.entry.operation.id != id && c.entry.exposure == Exposure::Announced)
             .map(|c| c.entry.operation.clone())
             .collect();
-        let pushed = self.shared.push(head, &sealed.head, Some(&left));
+        let pushed = self.shared.push(head, &sealed.head, Some(&left))?;
         if pushed.board != Moved::Landed {
             return Ok(false);
         }

@@ -66,7 +66,10 @@ pub trait Shared {
 
     /// Moves the remote's board from one head to the next, if it is still at the former, and replaces this clone's
     /// outbox. The two succeed or fail each by itself.
-    fn push(&mut self, from: &Self::Head, to: &Self::Head, outbox: Option<&[Operation]>) -> Pushed;
+    ///
+    /// # Errors
+    /// [`Trouble`] where nothing was sent.
+    fn push(&mut self, from: &Self::Head, to: &Self::Head, outbox: Option<&[Operation]>) -> Result<Pushed, Trouble>;
 
     /// Records a head that the remote has confirmed.
     fn confirm(&mut self, head: &Self::Head);

@@ -191,7 +191,7 @@ impl Shared for Process {
         Ok(())
     }
 
-    fn push(&mut self, from: &usize, to: &usize, outbox: Option<&[Operation]>) -> Pushed {
+    fn push(&mut self, from: &usize, to: &usize, outbox: Option<&[Operation]>) -> Result<Pushed, Trouble> {
         self.take(20);
         let name = Self::name(self.clone);
         let (flight, lost, late, silent, principle) = {
@@ -208,29 +208,29 @@ impl Shared for Process {
             outbox: Some(Moved::Unknown { reason: "the line went dead".to_owned() }),
         };
         if lost {
-            return unknown();
+            return Ok(unknown());
         }
         if late {
             self.stage.world().on_the_way.push(flight);
-            return unknown();
+            return Ok(unknown());
         }
         let no = |on_principle| Moved::Rejected { reason: "no".to_owned(), on_principle };
         if principle {
             let outbox = self.stage.world().post(&flight);
-            return Pushed { board: no(true), outbox: outbox.map(|o| if o { Moved::Landed } else { no(false) }) };
+            return Ok(Pushed { board: no(true), outbox: outbox.map(|o| if o { Moved::Landed } else { no(false) }) });
         }
         let board = self.stage.world().arrive(&flight);
         // A push that is not atomic: others may come between its two refs, and its server may die there.
         self.take(1);
         if self.stage.world().goes_wrong(6) {
-            return unknown();
+            return Ok(unknown());
         }
         let outbox = self.stage.world().post(&flight);
         if silent {
-            return unknown();
+            return Ok(unknown());
         }
         let told = |moved| if moved { Moved::Landed } else { no(false) };
-        Pushed { board: told(board), outbox: outbox.map(told) }
+        Ok(Pushed { board: told(board), outbox: outbox.map(told) })
     }
 
     fn confirm(&mut self, _: &usize) {
