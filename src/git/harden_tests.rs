@@ -219,7 +219,9 @@ fn what_git_fetched_one_by_one_is_gathered_into_the_pack() {
     kit.remote();
     let (dir, other) = (kit.clone("clone", &[]), kit.clone("other", &[]));
     let (store, theirs) = (kit.store(&dir), kit.store(&other));
-    let Fetched::Head { head, before } = kit.origin(&other).fetch(&theirs, "main", None, LIMIT).unwrap() else { panic!() };
+    let Fetched::Head { head, before } = kit.origin(&other).fetch(&theirs, "main", None, LIMIT).unwrap() else {
+        panic!()
+    };
     theirs.advance_tip(head, before).unwrap().unwrap();
     let changes: Vec<_> =
         (0..TASKS).map(|n| (task(n), Some(theirs.write_blob(format!("{n}\n").as_bytes()).unwrap()))).collect();

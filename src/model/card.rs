@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 
 use super::id::AgentName;
-use super::task::{EvidenceBody, Task};
+use super::task::{EvidenceBody, HistoryEntry, Task};
+use super::vocabulary::Status;
 
 /// A task without its story.
 ///
@@ -55,7 +56,10 @@ impl Card {
             )
         };
         let has_files = task.evidence.iter().any(names_file);
-        keep_entry_of_status(&mut task);
+        keep_turning_points(&mut task);
+        for subtask in &mut task.subtasks {
+            (subtask.delegated_by, subtask.delegated_at) = (None, None);
+        }
         task.description = None;
         task.acceptance = Vec::new();
         task.deliverable = None;
@@ -98,14 +102,16 @@ impl Deref for Card {
     }
 }
 
-/// Leaves of the history what tells since when the task has its status.
-fn keep_entry_of_status(task: &mut Task) {
-    let status = task.status;
-    let stays = task.state_history.iter().rev().take_while(|entry| entry.state == status).count();
-    task.state_history = match stays {
-        0 => Vec::new(),
-        _ => vec![task.state_history.swap_remove(task.state_history.len() - stays)],
-    };
+/// Leaves of the history what tells since when the newest claim is, and since when the task has its status: each the
+/// first of a stretch of entries with one state.
+fn keep_turning_points(task: &mut Task) {
+    let history = &task.state_history;
+    let begins = |i: usize| i == 0 || history[i - 1].state != history[i].state;
+    let entered = (0..history.len()).rev().find(|i| begins(*i));
+    let claimed = (0..history.len()).rev().find(|i| history[*i].state == Status::InProgress && begins(*i));
+    let kept: BTreeSet<usize> = entered.into_iter().chain(claimed).collect();
+    let bare = |i: usize| HistoryEntry { op: None, reason: None, completion: None, ..history[i].clone() };
+    task.state_history = kept.into_iter().map(bare).collect();
 }
 
 /// Returns the calls of everybody who can be called, each with the messages that were followed by no word or deed of
@@ -153,4 +159,58 @@ pub fn called_in(text: &str) -> impl Iterator<Item = String> + '_ {
         }
         (end > 0).then(|| rest[..end].to_ascii_lowercase())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn with_history(status: &str, states: &[&str]) -> Task {
+        let history: Vec<_> =
+            (1..).zip(states).map(|(n, s)| json!({"state": s, "timestamp": n, "actor": "ada"})).collect();
+        serde_json::from_value(json!({
+            "id": "t", "title": "t", "status": status, "priority": "low", "createdAt": 100, "updatedAt": 200,
+            "stateHistory": history,
+        }))
+        .expect("a task")
+    }
+
+    #[test]
+    fn a_card_answers_since_when_as_its_task_does() {
+        let (b, p, w, r) = ("backlog", "in-progress", "blocked", "review");
+        for (status, states) in [
+            (b, vec![]),
+            (b, vec![b]),
+            (p, vec![b, p]),
+            (p, vec![p, p, p]),
+            (w, vec![b, p, p, w]),
+            (w, vec![p, w, w]),
+            (r, vec![p, w, p, r, r]),
+            (b, vec![p, b, p, b, b]),
+            (p, vec![p, b]),
+            ("completed", vec![b, p, r, "completed"]),
+        ] {
+            let task = with_history(status, &states);
+            let card = Card::of(task.clone());
+            assert_eq!(card.entered_at(), task.entered_at(), "{status} {states:?}");
+            assert_eq!(card.last_claim_at(), task.last_claim_at(), "{status} {states:?}");
+            assert_eq!(card.held_since(), task.held_since(), "{status} {states:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_is_a_name_of_its_own() {
+        for (text, called) in [
+            ("@ada look", vec!["ada"]),
+            ("look, @Ada.", vec!["ada"]),
+            ("@ada.b and @c-d", vec!["ada.b", "c-d"]),
+            ("mail ada@example.org", vec![]),
+            ("@ nobody, @@ada", vec!["ada"]),
+            ("a.@ada", vec![]),
+            ("(@ada)", vec!["ada"]),
+        ] {
+            assert_eq!(called_in(text).collect::<Vec<_>>(), called, "{text}");
+        }
+    }
 }

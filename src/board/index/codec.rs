@@ -182,9 +182,11 @@ pub fn write(w: &mut Writer, card: &Card) {
     w.maybe(task.archived_reason.as_ref(), json);
     w.signed(task.created_at.0);
     w.signed(task.updated_at.0);
-    w.maybe(task.state_history.first(), |w, entry| {
+    w.list(&task.state_history, |w, entry| {
+        w.word(Status::ALL, &entry.state);
         w.signed(entry.timestamp.0);
         w.text(entry.actor.as_str());
+        w.maybe(entry.trigger.as_ref(), |w, trigger| w.text(trigger));
     });
     w.list(&card.calls, |w, call| {
         w.text(&call.name);
@@ -214,7 +216,7 @@ fn write_subtask(w: &mut Writer, subtask: &Subtask) {
 
 /// Reads a card.
 pub fn read(r: &mut Reader<'_>) -> Option<Card> {
-    let mut task = Task {
+    let task = Task {
         schema_version: r.maybe(Reader::number)?,
         id: r.id()?,
         title: r.string()?,
@@ -262,18 +264,8 @@ pub fn read(r: &mut Reader<'_>) -> Option<Card> {
         created_at: r.millis()?,
         updated_at: r.millis()?,
         chat: Vec::new(),
-        state_history: Vec::new(),
+        state_history: r.list(read_entry)?,
     };
-    let entered = r.maybe(|r| Some((r.millis()?, r.name()?)))?;
-    task.state_history.extend(entered.map(|(timestamp, actor)| HistoryEntry {
-        state: task.status,
-        timestamp,
-        actor,
-        trigger: None,
-        op: None,
-        reason: None,
-        completion: None,
-    }));
     let calls =
         r.list(|r| Some(Call { name: r.string()?, message: r.string()?, author: r.name()?, content: r.string()? }))?;
     let speakers = r.list(Reader::name)?;
@@ -292,6 +284,18 @@ fn read_claim(r: &mut Reader<'_>) -> Option<Claim> {
         at: r.millis()?,
         started_at: r.maybe(Reader::millis)?,
         lease_seconds: r.number()?,
+    })
+}
+
+fn read_entry(r: &mut Reader<'_>) -> Option<HistoryEntry> {
+    Some(HistoryEntry {
+        state: r.word(Status::ALL)?,
+        timestamp: r.millis()?,
+        actor: r.name()?,
+        trigger: r.maybe(Reader::string)?,
+        op: None,
+        reason: None,
+        completion: None,
     })
 }
 
