@@ -7,9 +7,11 @@ use std::rc::Rc;
 use super::args::{self, Cli, Command, Globals};
 use super::commands;
 use super::exit_code;
+use super::terminal;
 use super::ui::{Ui, Voice};
 use crate::clock::{Clock, SystemClock};
 use crate::model::code::ErrorCode;
+use crate::ops::consent::Consent;
 use crate::ops::failure::Failure;
 use crate::ops::session::{Options, Session};
 
@@ -78,6 +80,8 @@ impl Context<'_> {
             agent: self.globals.agent.clone(),
             epoch: self.globals.epoch,
             offline: self.globals.offline,
+            consent: Consent::new(self.globals.yes, terminal::agrees),
+            watcher: terminal::watcher(&self.globals),
             ..Options::default()
         };
         more(&mut options);
@@ -106,7 +110,7 @@ fn dispatch(cli: Cli, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Submit(args) => commands::deliver::run(&mut cx, name, args, commands::deliver::Goal::Review),
         Command::Complete(args) => commands::deliver::run(&mut cx, name, args, commands::deliver::Goal::Done),
         Command::Verify(args) => commands::deliver::verify(&mut cx, args),
-        Command::Sync => commands::sync::run(&mut cx),
+        Command::Sync(args) => commands::sync::run(&mut cx, args),
         Command::Status => commands::status::run(&mut cx),
         Command::Log(args) => commands::log::run(&mut cx, args),
         Command::Activity(args) => commands::log::activity(&mut cx, &args),

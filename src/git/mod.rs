@@ -12,12 +12,15 @@ mod oid;
 pub mod place;
 pub mod porcelain;
 pub mod remote;
+mod retry;
+mod rewind;
 pub mod staged;
 pub mod store;
 pub mod subprocess;
 #[cfg(all(test, unix))]
 mod testkit;
 mod users;
+mod watch;
 
 pub use diff::{Change, ChangedPath};
 pub use error::GitError;
@@ -30,6 +33,7 @@ pub use remote::{Expected, FetchFault, Fetched, PushOutcome, RejectedBy, Remote,
 pub use staged::{StagedEntry, staged_entries};
 pub use store::{Rewound, Store};
 pub use subprocess::Git;
+pub use watch::{Watch, Watcher};
 
 /// Tells whether `name` may be a branch, by git's own rules, and cannot be read as an option.
 ///

@@ -85,8 +85,10 @@ impl Session {
         if self.options.offline && !self.options.dry_run && !self.options.queue {
             return Err(offline(verb));
         }
+        self.agree_to_push()?;
         // The epoch that a verb names, where nothing else says which, must be one that the remote has now.
         let view = self.view(Freshness::Now)?;
+        view.must_be_true()?;
         let action = make(&view)?;
         // Whether they are in the roster is decided with everything else: a task that is not there comes first.
         let actor = self.actor_name(view.config()?)?;

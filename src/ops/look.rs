@@ -263,7 +263,7 @@ pub fn receipts(session: &Session, head: crate::board::Oid, filter: &LogFilter) 
     if limit == 0 {
         return Ok(found);
     }
-    let ask = (!session.options.offline).then_some(NETWORK_LIMIT);
+    let ask = (!session.options.offline && !session.gone.get()).then_some(NETWORK_LIMIT);
     session.board.receipts(head, ask, |receipt| {
         if filter.admits(&receipt) {
             found.push(receipt);

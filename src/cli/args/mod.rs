@@ -68,6 +68,9 @@ pub struct Globals {
     /// Do not reach for the remote
     #[arg(long, global = true)]
     pub offline: bool,
+    /// Agree to a push beforehand, where `git config squad.push` is ask
+    #[arg(long, global = true)]
+    pub yes: bool,
     /// Print data and failures only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -214,8 +217,8 @@ pub enum Command {
     Override(OverrideArgs),
 
     /// Fetch the board and settle what is still open
-    #[command(after_help = "Example:\n  squad sync --json")]
-    Sync,
+    #[command(after_help = "Examples:\n  squad sync --json\n  squad sync --accept-rewind")]
+    Sync(SyncArgs),
     /// Show where the board stands
     #[command(after_help = "Example:\n  squad status")]
     Status,
@@ -294,7 +297,7 @@ impl Command {
             Self::Release(_) => "release",
             Self::RequestComplete(_) => "request-complete",
             Self::Override(_) => "override",
-            Self::Sync => "sync",
+            Self::Sync(_) => "sync",
             Self::Status => "status",
             Self::Log(_) => "log",
             Self::Activity(_) => "activity",
