@@ -12,6 +12,7 @@ pub mod commits;
 pub mod files;
 pub mod folder;
 pub mod layout;
+pub mod probe;
 pub mod receipt;
 pub mod render;
 pub mod rewind;

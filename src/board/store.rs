@@ -144,6 +144,11 @@ impl BoardStore {
         &self.store
     }
 
+    /// Returns the remote.
+    pub(super) fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
     /// Returns the head that was confirmed last.
     ///
     /// # Errors

@@ -75,7 +75,14 @@ impl Context<'_> {
 
     /// Opens the board with more said about the command.
     pub fn session_with(&self, more: impl FnOnce(&mut Options)) -> Result<Session, Failure> {
-        let mut options = Options {
+        let mut options = self.options()?;
+        more(&mut options);
+        Session::open(options, self.clock.clone())
+    }
+
+    /// Returns what the command line says about the whole command.
+    pub fn options(&self) -> Result<Options, Failure> {
+        Ok(Options {
             dir: self.dir()?,
             agent: self.globals.agent.clone(),
             epoch: self.globals.epoch,
@@ -83,9 +90,7 @@ impl Context<'_> {
             consent: Consent::new(self.globals.yes, terminal::agrees),
             watcher: terminal::watcher(&self.globals),
             ..Options::default()
-        };
-        more(&mut options);
-        Session::open(options, self.clock.clone())
+        })
     }
 }
 
@@ -116,6 +121,7 @@ fn dispatch(cli: Cli, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Activity(args) => commands::log::activity(&mut cx, &args),
         Command::Stats(args) => commands::stats::run(&mut cx, &args),
         Command::Check(args) => commands::check::run(&mut cx, &args),
+        Command::Doctor => commands::doctor::run(&mut cx),
         Command::Schema(args) => commands::papers::schema(&mut cx, &args),
         Command::Lock(args) => commands::lock::run(&mut cx, name, args),
         Command::Demo(args) => commands::demo::run(&mut cx, &args),

@@ -11,6 +11,7 @@ pub mod objects;
 mod oid;
 pub mod place;
 pub mod porcelain;
+pub mod probe;
 pub mod remote;
 mod retry;
 mod rewind;

@@ -11,6 +11,7 @@ pub mod graph;
 pub mod id;
 pub mod locks;
 pub mod operation;
+pub mod outbox;
 pub mod query;
 pub mod refusal;
 pub mod requirement;

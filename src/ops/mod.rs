@@ -9,6 +9,7 @@ pub mod claim;
 pub mod consent;
 mod degraded;
 pub mod demo;
+pub mod doctor;
 pub mod evidence;
 pub mod failure;
 mod faults;

@@ -61,6 +61,7 @@ const READING: &[&str] = &[
     "activity --limit 50",
     "stats --since 7d",
     "check",
+    "doctor",
     "schema",
     "schema task",
     "lock check src/a --agent aria",

@@ -44,7 +44,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "override",
         ],
     ),
-    ("Truth", &["sync", "status", "log", "activity", "stats", "check", "schema"]),
+    ("Truth", &["sync", "status", "log", "activity", "stats", "check", "doctor", "schema"]),
     ("Team", &["agents", "lock"]),
     ("More", &["completions", "man", "demo"]),
 ];

@@ -234,6 +234,9 @@ pub enum Command {
     /// Check files against the schema and the rules of the board
     #[command(after_help = "Examples:\n  squad check\n  squad check --staged")]
     Check(CheckArgs),
+    /// Look at everything that squad leans on
+    #[command(after_help = "Example:\n  squad doctor")]
+    Doctor,
     /// Print the schema of a file or an answer
     #[command(after_help = "Example:\n  squad schema task")]
     Schema(SchemaArgs),
@@ -303,6 +306,7 @@ impl Command {
             Self::Activity(_) => "activity",
             Self::Stats(_) => "stats",
             Self::Check(_) => "check",
+            Self::Doctor => "doctor",
             Self::Schema(_) => "schema",
             Self::Lock(LockCommand::Check(_)) => "lock check",
             Self::Lock(LockCommand::List) => "lock list",
@@ -361,6 +365,7 @@ pub(crate) const NAMES: &[&str] = &[
     "activity",
     "stats",
     "check",
+    "doctor",
     "schema",
     "lock check",
     "lock list",

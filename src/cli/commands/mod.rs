@@ -10,6 +10,7 @@ pub(super) mod comment;
 pub(super) mod deliver;
 pub(super) mod demo;
 pub(super) mod dep_tree;
+pub(super) mod doctor;
 pub(super) mod edit;
 pub(super) mod init;
 pub(super) mod list;
