@@ -28,6 +28,10 @@ bench *ARGS:
 board TASKS DIR SEED="1":
     cargo bench --locked --bench generate -- --tasks {{TASKS}} --seed {{SEED}} {{DIR}}
 
+# How much memory a look at 50,000 tasks takes
+memory:
+    cargo test --locked --release --test it memory -- --ignored --nocapture
+
 # 200 rounds of every race of eight clones
 race-nightly ROUNDS="200":
     SQUAD_RACE_ROUNDS={{ROUNDS}} cargo test --locked --release --test it races -- --test-threads 1 --nocapture

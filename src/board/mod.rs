@@ -4,9 +4,11 @@
 
 // What git answers goes on as it is: the rooms above see it as the board's answer, and never ask git themselves.
 pub use crate::git::{
-    CommitInfo, FetchFault, Follow, Git, GitError, Identity, Objects, Oid, PushOutcome, RejectedBy, end_orphans,
+    CommitInfo, FetchFault, Follow, Git, GitError, Identity, Objects, Oid, PushOutcome, RejectedBy, Rewound, Watch,
+    Watcher, end_orphans,
 };
 
+mod back;
 pub mod clone;
 pub mod commits;
 pub mod exchange;
@@ -16,7 +18,9 @@ pub mod index;
 pub mod layout;
 pub mod line;
 pub mod past;
+pub mod probe;
 pub mod receipt;
 pub mod render;
+pub mod rewind;
 pub mod snapshot;
 pub mod store;

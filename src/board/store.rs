@@ -110,8 +110,7 @@ impl BoardStore {
     ///
     /// # Errors
     /// [`AccessFault`] where there is no usable repository, or it is not clear which remote is meant.
-    pub fn open(start: &Path, remote: Option<&str>) -> Result<Self, AccessFault> {
-        let git = Git::new();
+    pub fn open(git: Git, start: &Path, remote: Option<&str>) -> Result<Self, AccessFault> {
         let place = Place::find(start, &git)?;
         let settings = Settings::load(&place, &git)?;
         let remote = match choose_remote(&settings, remote)? {
@@ -283,6 +282,16 @@ impl BoardStore {
         let _ = write_whole(&self.state_dir().join("fetched"), b"");
     }
 
+    /// Notes that the remote was asked and what came of it, so that what is read next tells the same without asking again.
+    pub fn note_trouble(&self, cause: &str) {
+        let _ = write_whole(&self.state_dir().join("fetched"), cause.as_bytes());
+    }
+
+    /// Returns what was in the way when the remote was asked last; nothing where it answered.
+    pub fn last_trouble(&self) -> Option<String> {
+        fs::read_to_string(self.state_dir().join("fetched")).ok().filter(|cause| !cause.is_empty())
+    }
+
     /// Keeps the private store small and free of what dead processes left behind. The caller holds the publish lock.
     /// Does nothing most of the time; what fails is tried again another time.
     pub fn keep_house(&self) {
@@ -302,7 +311,7 @@ impl BoardStore {
         }
     }
 
-    /// Returns how long ago the remote was last heard of; `None` where that is not known.
+    /// Returns how long ago the remote was last asked; `None` where that is not known.
     pub fn fetched_ago(&self) -> Option<Duration> {
         let modified = fs::metadata(self.state_dir().join("fetched")).and_then(|m| m.modified()).ok()?;
         modified.elapsed().ok()

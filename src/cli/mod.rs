@@ -11,6 +11,7 @@ pub mod exit_code;
 pub mod input;
 pub mod man;
 mod run;
+mod terminal;
 pub mod ui;
 pub mod when;
 

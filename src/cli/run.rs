@@ -7,9 +7,11 @@ use std::rc::Rc;
 use super::args::{self, Cli, Command, Globals};
 use super::commands;
 use super::exit_code;
+use super::terminal;
 use super::ui::{Ui, Voice};
 use crate::clock::{Clock, SystemClock};
 use crate::model::code::ErrorCode;
+use crate::ops::consent::Consent;
 use crate::ops::failure::Failure;
 use crate::ops::session::{Options, Session};
 
@@ -77,15 +79,22 @@ impl Context<'_> {
 
     /// Opens the board with more said about the command.
     pub fn session_with(&self, more: impl FnOnce(&mut Options)) -> Result<Session, Failure> {
-        let mut options = Options {
+        let mut options = self.options()?;
+        more(&mut options);
+        Session::open(options, self.clock.clone())
+    }
+
+    /// Returns what the command line says about the whole command.
+    pub fn options(&self) -> Result<Options, Failure> {
+        Ok(Options {
             dir: self.dir()?,
             agent: self.globals.agent.clone(),
             epoch: self.globals.epoch,
             offline: self.globals.offline,
+            consent: Consent::new(self.globals.yes, terminal::agrees),
+            watcher: terminal::watcher(&self.globals),
             ..Options::default()
-        };
-        more(&mut options);
-        Session::open(options, self.clock.clone())
+        })
     }
 }
 
@@ -110,13 +119,14 @@ fn dispatch(cli: Cli, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Submit(args) => commands::deliver::run(&mut cx, name, args, commands::deliver::Goal::Review),
         Command::Complete(args) => commands::deliver::run(&mut cx, name, args, commands::deliver::Goal::Done),
         Command::Verify(args) => commands::deliver::verify(&mut cx, args),
-        Command::Sync => commands::sync::run(&mut cx),
+        Command::Sync(args) => commands::sync::run(&mut cx, args),
         Command::Status => commands::status::run(&mut cx),
         Command::Log(args) => commands::log::run(&mut cx, args),
         Command::Activity(args) => commands::log::activity(&mut cx, &args),
         Command::Stats(args) => commands::stats::run(&mut cx, &args),
         Command::Check(args) => commands::check::run(&mut cx, &args),
         Command::Audit(args) => commands::audit::run(&mut cx, &args),
+        Command::Doctor => commands::doctor::run(&mut cx),
         Command::Schema(args) => commands::papers::schema(&mut cx, &args),
         Command::Lock(args) => commands::lock::run(&mut cx, name, args),
         Command::Demo(args) => commands::demo::run(&mut cx, &args),

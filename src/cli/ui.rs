@@ -46,6 +46,8 @@ pub struct Ui {
     out: Sink,
     err: Sink,
     voice: Voice,
+    /// Whether something is in the way of the whole answer; then that is the one thing to be said in passing.
+    blocked: bool,
 }
 
 impl Ui {
@@ -59,7 +61,7 @@ impl Ui {
 
     /// Returns a pair of streams that write to these two, with their styles.
     pub fn over(voice: Voice, out: impl Write + 'static, err: impl Write + 'static) -> Self {
-        Self { out: Sink::new(out), err: Sink::new(err), voice }
+        Self { out: Sink::new(out), err: Sink::new(err), voice, blocked: false }
     }
 
     /// Tells whether the answer is to be JSON.
@@ -129,9 +131,20 @@ impl Ui {
         }
     }
 
-    /// Warns, on stderr. Nothing under `--quiet`.
+    /// Warns, on stderr. Nothing under `--quiet`, or once a blocker was told: a reader then gets that one line.
     pub fn warn(&mut self, message: &str) {
-        self.note(Line::new().styled(WARN, "warning:").text(" ").text(message));
+        if !self.blocked {
+            self.note(Line::new().styled(WARN, "warning:").text(" ").text(message));
+        }
+    }
+
+    /// Tells in one line of stderr what is in the way of a true answer, though there is one: even under `--quiet`, since
+    /// it is a failure of a part.
+    pub fn blocker(&mut self, cause: &str) {
+        if !self.blocked {
+            self.talk(&Line::new().styled(BAD, "BLOCKER:").text(" ").text(cause));
+            self.blocked = true;
+        }
     }
 
     /// Tells a failure: JSON on stdout under `--json`, else text on stderr.
@@ -306,6 +319,19 @@ mod tests {
         let (out, err) = everything(Voice { quiet: true, verbose: 3, ..Voice::default() }, "x");
         assert_eq!(out, "xx\n  x\nx  x\n");
         assert_eq!(err, "error: x\n  caused by: x\nhint: x\n");
+    }
+
+    #[test]
+    fn a_blocker_is_one_line_and_the_only_one() {
+        for voice in
+            [Voice::default(), Voice { json: true, ..Voice::default() }, Voice { quiet: true, ..Voice::default() }]
+        {
+            let (mut ui, page) = Ui::on_page(voice);
+            ui.blocker("the remote\nis gone");
+            ui.warn("a broken file");
+            ui.blocker("again");
+            assert_eq!(page.finish(ui), (String::new(), "BLOCKER: the remote\\nis gone\n".to_owned()));
+        }
     }
 
     struct Broken(io::ErrorKind);

@@ -14,7 +14,10 @@ mod oid;
 mod pack;
 pub mod place;
 pub mod porcelain;
+pub mod probe;
 pub mod remote;
+mod retry;
+mod rewind;
 pub mod staged;
 pub mod store;
 pub mod subprocess;
@@ -22,6 +25,7 @@ pub mod subprocess;
 mod testkit;
 mod trees;
 mod users;
+mod watch;
 
 pub use diff::{Change, ChangedPath};
 pub use error::GitError;
@@ -34,6 +38,7 @@ pub use remote::{Expected, FetchFault, Fetched, Mirror, PushOutcome, RejectedBy,
 pub use staged::{StagedEntry, staged_entries};
 pub use store::{Rewound, Store};
 pub use subprocess::{Git, end_orphans};
+pub use watch::{Watch, Watcher};
 
 /// Tells whether `name` may be a branch, by git's own rules, and cannot be read as an option.
 ///

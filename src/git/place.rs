@@ -265,6 +265,16 @@ impl Settings {
         {
             return Ok(settings);
         }
+        let asked = Self::from_git(place, git);
+        match asked {
+            // Without git, or with one that says what nobody can read, there is still a board to look at; what the
+            // environment alone says is then not known.
+            Err(_) if place.ref_format == RefFormat::Files => Self::from_library(place).or(asked),
+            asked => asked,
+        }
+    }
+
+    fn from_git(place: &Place, git: &Git) -> Result<Self, GitError> {
         let output = git
             .command("config")
             .dir(place.run_dir())
@@ -277,6 +287,10 @@ impl Settings {
             let entry = String::from_utf8_lossy(entry);
             // A variable without "=" is a boolean that is on.
             let (key, value) = entry.split_once('\n').unwrap_or((&entry, "true"));
+            if !is_key(key) {
+                let reason = format!("{:?} is no setting", key.chars().take(80).collect::<String>());
+                return Err(GitError::Command { what: "config", reason });
+            }
             settings.add(key, value);
         }
         Ok(settings)
@@ -351,6 +365,16 @@ impl Settings {
             .output()?;
         self.values.insert(folded(key), vec![value.to_owned()]);
         Ok(())
+    }
+}
+
+/// Tells whether git could have named a setting so: a section, perhaps a subsection of any text, and a variable.
+fn is_key(key: &str) -> bool {
+    let plain =
+        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
+    match (key.split_once('.'), key.rsplit_once('.')) {
+        (Some((section, _)), Some((_, variable))) => plain(section) && plain(variable),
+        _ => false,
     }
 }
 

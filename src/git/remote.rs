@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::place::{Place, Settings, branch_under_repair, ref_value};
 use super::porcelain::{Said, parse_push, said};
+use super::retry::Attempts;
 use super::store::{INCOMING, LANDING, Store, scratch_ref};
 use super::subprocess::{End, Finished, Git, Invocation, sanitise};
 use super::users::Users;
@@ -219,18 +220,19 @@ impl Remote {
         if let Some(branch) = text.trim().strip_prefix(&prefix).filter(|_| remembered.success()) {
             return Ok(Some(branch.to_owned()));
         }
-        let finished = self
-            .network("ls-remote", store, limit)
-            .verb()
-            .args(["--quiet", "--symref", "--"])
-            .arg(self.address())
-            .arg("HEAD")
-            .run()?;
-        match finished.end {
-            End::Exited(0) => {}
-            End::TimedOut => return Err(FetchFault::TimedOut { limit }),
-            _ => return Err(FetchFault::Unreachable { reason: finished.reason() }),
-        }
+        let deadline = Instant::now() + limit;
+        let mut attempts = Attempts::after_the_first(deadline);
+        let finished = loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let asked = self.network("ls-remote", store, left).verb().args(["--quiet", "--symref", "--"]);
+            let finished = asked.arg(self.address()).arg("HEAD").run()?;
+            match finished.end {
+                End::Exited(0) => break finished,
+                End::TimedOut => return Err(FetchFault::TimedOut { limit }),
+                _ if attempts.another() => {}
+                _ => return Err(FetchFault::Unreachable { reason: finished.reason() }),
+            }
+        };
         let text = String::from_utf8_lossy(&finished.stdout);
         let named = text.lines().find_map(|line| line.strip_prefix("ref: refs/heads/")?.strip_suffix("\tHEAD"));
         Ok(named.map(str::to_owned))
@@ -244,6 +246,7 @@ impl Remote {
     fn network(&self, what: &'static str, store: &Store, limit: Duration) -> Invocation<'_> {
         let place = &self.users.place;
         let mut command = self.users.git.command(what).dir(place.run_dir()).git_dir(store.path()).limit(limit);
+        command = command.to_remote();
         if let Some(name) = &self.name {
             // Credentials, proxies, addresses. What describes that repository instead of the remote is undone below.
             command = command.config("include.path", place.common_dir.join("config"));
@@ -334,9 +337,23 @@ impl Remote {
         };
         if let (Some(mirror), false) = (mirror, in_order) {
             let left = deadline.saturating_duration_since(Instant::now());
-            self.settled_fetch(store, &[mirror.spec()], &[], None, left)?;
+            self.fetch_mirror(store, mirror, left)?;
         }
         Ok(fetched)
+    }
+
+    /// Fetches the refs of a mirror alone, and returns them by their names in the store.
+    ///
+    /// # Errors
+    /// [`FetchFault`].
+    pub(super) fn fetch_mirror(
+        &self,
+        store: &Store,
+        mirror: &Mirror,
+        limit: Duration,
+    ) -> Result<Vec<(String, Oid)>, FetchFault> {
+        self.settled_fetch(store, &[mirror.spec()], &["--no-prune"], None, limit)?;
+        Ok(store.refs_below(&mirror.ours)?)
     }
 
     /// Fetches `by` more commits of the history that a shallow store lacks; all of it where `by` is nothing.
@@ -418,8 +435,7 @@ impl Remote {
                 _ => {}
             }
             // The messages of a missing branch, a dead host and a held lock differ between versions and transports.
-            let left = deadline.saturating_duration_since(Instant::now());
-            if !self.has_ref(store, wanted, left, limit)? {
+            if !self.has_ref(store, wanted, &finished, deadline, limit)? {
                 return Ok(false);
             }
             if attempt == FETCH_ATTEMPTS || deadline.saturating_duration_since(Instant::now()) < pause {
@@ -433,30 +449,36 @@ impl Remote {
         }
     }
 
-    /// Asks the remote whether it has a ref; without one, whether it answers.
+    /// Asks the remote, after a fetch that failed, whether it has a ref; without one, whether it answers. One that cannot
+    /// be reached is asked again, the fetch counting as the first attempt.
     fn has_ref(
         &self,
         store: &Store,
         wanted: Option<&str>,
-        left: Duration,
+        fetch: &Finished,
+        deadline: Instant,
         limit: Duration,
     ) -> Result<bool, FetchFault> {
-        let asked = wanted.unwrap_or("HEAD");
-        let finished = self
-            .network("ls-remote", store, left)
-            .verb()
-            .args(["--quiet", "--"])
-            .arg(self.address())
-            .arg(asked)
-            .run()?;
-        match finished.end {
-            End::Exited(0) => {}
-            End::TimedOut => return Err(FetchFault::TimedOut { limit }),
-            _ => return Err(FetchFault::Unreachable { reason: finished.reason() }),
-        }
-        let listed = String::from_utf8_lossy(&finished.stdout);
+        let mut attempts = Attempts::after_the_first(deadline);
+        // That the ref is not there is an answer, and needs no pause. Should git say so in other words one day, it
+        // merely costs one.
+        let mut pause = !fetch.reason().contains("find remote ref");
+        let listed = loop {
+            if pause && !attempts.another() {
+                return Err(FetchFault::Unreachable { reason: fetch.reason() });
+            }
+            pause = true;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let asked = self.network("ls-remote", store, left).verb().args(["--quiet", "--"]).arg(self.address());
+            let finished = asked.arg(wanted.unwrap_or("HEAD")).run()?;
+            match finished.end {
+                End::Exited(0) => break refs_listed(&finished.stdout)?,
+                End::TimedOut => return Err(FetchFault::TimedOut { limit }),
+                _ => {}
+            }
+        };
         // A pattern also matches the tail of longer names.
-        Ok(wanted.is_none_or(|wanted| listed.lines().any(|line| line.split('\t').nth(1) == Some(wanted))))
+        Ok(wanted.is_none_or(|wanted| listed.iter().any(|name| name == wanted)))
     }
 
     /// Pushes the board: one ref, moved from the value that `new` was built on.
@@ -601,6 +623,22 @@ impl Remote {
             _ => PushOutcome::Unknown { reason: finished.reason() },
         })
     }
+}
+
+/// Returns the names in what `git ls-remote` lists.
+///
+/// # Errors
+/// [`FetchFault::Failed`] where it is no such list: it then says nothing about what the remote has.
+fn refs_listed(output: &[u8]) -> Result<Vec<String>, FetchFault> {
+    let text = String::from_utf8_lossy(output);
+    let name = |line: &str| {
+        let (oid, name) = line.split_once('\t')?;
+        oid.parse::<Oid>().is_ok().then(|| name.to_owned())
+    };
+    let names: Option<Vec<String>> = text.lines().map(name).collect();
+    names.ok_or_else(|| FetchFault::Failed {
+        reason: format!("git ls-remote answered what is no list of refs: {}", sanitise(output)),
+    })
 }
 
 /// A success line counts only in a push that was answered; a refusal counts always; all else is unknown. Measured:

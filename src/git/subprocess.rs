@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::GitError;
+use super::watch::Watcher;
 
 /// Limit of a command that touches no network: generous, since a cold disk or a busy machine is no fault.
 pub const LOCAL_LIMIT: Duration = Duration::from_secs(60);
@@ -82,6 +83,7 @@ pub struct Git {
     env: Vec<(OsString, OsString)>,
     /// Whether `env` is all that a command gets.
     alone: bool,
+    watcher: Watcher,
 }
 
 impl Default for Git {
@@ -98,18 +100,25 @@ impl Git {
 
     /// Returns a `git` at another place.
     pub fn with_program(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), env: Vec::new(), alone: false }
+        Self { program: program.into(), env: Vec::new(), alone: false, watcher: Watcher::default() }
     }
 
     /// Returns the `git` that the `PATH` among these variables finds, in an environment of these and no others.
     pub fn alone_with(env: Vec<(OsString, OsString)>) -> Self {
-        Self { program: "git".into(), env, alone: true }
+        Self { program: "git".into(), env, alone: true, watcher: Watcher::default() }
     }
 
     /// Adds a variable to the environment of every command.
     #[must_use]
     pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((key.into(), value.into()));
+        self
+    }
+
+    /// Tells `watcher` of every command that talks to the remote.
+    #[must_use]
+    pub fn watched_by(mut self, watcher: Watcher) -> Self {
+        self.watcher = watcher;
         self
     }
 
@@ -142,7 +151,16 @@ impl Git {
         for (key, value) in &self.env {
             command.env(key, value);
         }
-        Invocation { git: self, what, command, named: false, limit: LOCAL_LIMIT, input: None, on_start: None }
+        Invocation {
+            git: self,
+            what,
+            command,
+            named: false,
+            limit: LOCAL_LIMIT,
+            input: None,
+            on_start: None,
+            remote: false,
+        }
     }
 }
 
@@ -165,6 +183,7 @@ pub struct Invocation<'a> {
     limit: Duration,
     input: Option<Vec<u8>>,
     on_start: Option<Box<dyn FnOnce(u32) + 'a>>,
+    remote: bool,
 }
 
 impl<'a> Invocation<'a> {
@@ -257,6 +276,13 @@ impl<'a> Invocation<'a> {
         self
     }
 
+    /// Says that it talks to the remote, which may take a while.
+    #[must_use]
+    pub fn to_remote(mut self) -> Self {
+        self.remote = true;
+        self
+    }
+
     /// Runs it to its end, or ends it at the limit.
     ///
     /// # Errors
@@ -265,6 +291,7 @@ impl<'a> Invocation<'a> {
         let not_started =
             |source| GitError::NotStarted { program: self.git.program.to_string_lossy().into_owned(), source };
         own_group(&mut self.command);
+        let _watched = self.remote.then(|| self.git.watcher.begin(self.what));
         let mut child = self.command.spawn().map_err(not_started)?;
         if let (Some(bytes), Some(mut stdin)) = (self.input.take(), child.stdin.take()) {
             // A thread of its own, which a child that stops reading cannot make us wait for. A child that ends early

@@ -84,11 +84,16 @@ impl Session {
         verb: Verb,
         make: impl Fn(&View) -> Result<Action, Failure>,
     ) -> Result<Done, Failure> {
+        if self.options.offline && !self.options.dry_run && !self.options.queue {
+            return Err(offline(verb));
+        }
+        self.agree_to_push()?;
         if self.options.dry_run || self.options.queue || self.options.offline {
-            return self.act_alone(task, verb, make);
+            return self.act_alone(task, make);
         }
         if let Some(turn) = Turn::take(self)? {
             let view = self.view(Freshness::ToBuildOn)?;
+            view.must_be_true()?;
             let operation = self.asked(&view, task, &make)?;
             return match view.fault {
                 Some(fault) => Err(fault),
@@ -98,6 +103,7 @@ impl Session {
         // Another process of this clone is publishing. What it knows of the board is a moment old at most, and it, or
         // whoever leads after it, takes this operation along.
         let seen = self.view(Freshness::Seen)?;
+        seen.must_be_true()?;
         let operation = self.asked(&seen, task, &make);
         let result = operation.and_then(|operation| self.queue_up(&operation));
         match result {
@@ -114,13 +120,10 @@ impl Session {
     fn act_alone(
         &self,
         task: Option<&TaskId>,
-        verb: Verb,
         make: impl Fn(&View) -> Result<Action, Failure>,
     ) -> Result<Done, Failure> {
-        if self.options.offline && !self.options.dry_run && !self.options.queue {
-            return Err(offline(verb));
-        }
         let view = self.view(Freshness::Now)?;
+        view.must_be_true()?;
         let operation = self.asked(&view, task, &make)?;
         let waits = self.options.queue && !self.options.dry_run && (self.options.offline || view.degraded.is_some());
         match view.fault.filter(|_| !self.options.dry_run && !waits) {

@@ -58,7 +58,7 @@ pub fn check_files(
         Subject::Board => {
             let session = session()?;
             // A verdict on the board is one on the board as it is now.
-            let view = session.view(Freshness::Now)?;
+            let view = session.newest(Freshness::Now)?;
             stale.clone_from(&view.degraded);
             let evidence = stale_evidence(&session, &view.snapshot)?;
             let mut report = check_snapshot(&view.snapshot)?;

@@ -81,11 +81,13 @@ impl From<GitError> for Failure {
             | GitError::UnreadableIndex { .. }
             | GitError::BadName { .. } => ErrorCode::Invalid,
             GitError::UnknownRemote { .. } => ErrorCode::NotFound,
-            GitError::TimedOut { .. } => ErrorCode::RemoteUnreachable,
+            // Without git there is no way to the remote.
+            GitError::TimedOut { .. } | GitError::NotStarted { .. } => ErrorCode::RemoteUnreachable,
             _ => ErrorCode::Internal,
         };
         let hint = error.hint();
-        let failure = Self::new(code, error.to_string()).hint(hint);
+        let retryable = matches!(error, GitError::TimedOut { .. });
+        let failure = Self::new(code, error.to_string()).hint(hint).retryable(retryable);
         match error.source() {
             Some(source) => failure.caused_by(source),
             None => failure,
@@ -109,7 +111,7 @@ impl From<AccessFault> for Failure {
                 .with("branches", json!(looked_at)),
             AccessFault::NoBranch { remote, branch } => {
                 Self::new(ErrorCode::NotFound, format!("{remote} has no branch {branch}, where the board should be"))
-                    .hint("`git config squad.branch NAME` names another; `squad init` makes a board")
+                    .hint("where it was deleted, ask for it to be pushed back: squad never makes it again by itself; `git config squad.branch NAME` names another")
                     .with("branch", branch)
             }
             AccessFault::Fetch(FetchFault::Local(error)) => error.into(),
@@ -153,7 +155,7 @@ fn rewound(old: &str, new: &str) -> Failure {
         "the board was rewritten on the remote; nothing is published until a person decides",
     )
     .why(format!("the remote is at {new}, which does not follow from {old}, the last head that this clone has seen"))
-    .hint("ask whoever rewrote it; the commits that this clone has seen are still in its store")
+    .hint("ask whoever rewrote it; a person decides with `squad sync --accept-rewind`, which keeps the old head under a backup ref")
     .with("old", old)
     .with("new", new)
 }

@@ -42,6 +42,8 @@ pub struct Initialised {
 /// # Errors
 /// [`Failure`], which says why there is no board now.
 pub fn init(session: &Session, branch: Option<&str>, template: Template) -> Result<Initialised, Failure> {
+    session.agree_to_push()?;
+    let known = session.board.branch();
     let branch = choose_branch(session, branch)?;
     session.board.set_branch(&branch);
     if session.options.offline && !session.options.dry_run {
@@ -49,6 +51,7 @@ pub fn init(session: &Session, branch: Option<&str>, template: Template) -> Resu
     }
     let head = session.board.look(&branch, session.limits.network)?;
     if head.is_none() {
+        refuse_to_replace_what_was_deleted(session, known.as_deref() == Some(branch.as_str()), &branch)?;
         refuse_to_leave_commits_behind(session, &branch)?;
     }
     let owner = owner(session)?;
@@ -113,6 +116,16 @@ fn refuse_to_leave_commits_behind(session: &Session, branch: &str) -> Result<(),
     } else {
         format!("{push_first}, or choose another branch")
     }))
+}
+
+/// Where this clone has seen a board on that branch, and the remote has none now, somebody has deleted it. A new board in
+/// its place would pass for the old one.
+fn refuse_to_replace_what_was_deleted(session: &Session, known: bool, branch: &str) -> Result<(), Failure> {
+    let Some(last) = session.board.head()?.filter(|_| known) else { return Ok(()) };
+    let remote = session.board.remote_name().unwrap_or("this repository").to_owned();
+    Err(Failure::from(AccessFault::NoBranch { remote, branch: branch.to_owned() })
+        .why(format!("this clone has seen the board there, last at {last}, and keeps that in its private store"))
+        .with("old", last.to_string()))
 }
 
 /// The first member: whoever makes the board, by git's own account of them.

@@ -266,7 +266,7 @@ pub fn receipts(session: &Session, head: crate::board::Oid, filter: &LogFilter) 
     if limit == 0 {
         return Ok(found);
     }
-    let ask = (!session.options.offline).then_some(session.limits.network);
+    let ask = (!session.options.offline && !session.gone.get()).then_some(session.limits.network);
     session.board.receipts(head, ask, |receipt| {
         if filter.admits(&receipt) {
             found.push(receipt);

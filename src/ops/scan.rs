@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
+use super::provisional::Provisional;
 use super::session::{Freshness, Session};
 use crate::board::Oid;
 use crate::board::store::write_whole;
@@ -57,6 +58,8 @@ pub struct Scanned {
     pub obligations: Vec<Obligation>,
     /// What happened last on the board, newest first; a few lines of `activity`.
     pub activity: Vec<Happened>,
+    /// What this clone wants and the remote has not confirmed.
+    pub provisional: Vec<Provisional>,
     /// Files that cannot be read as tasks.
     pub invalid: Vec<Invalid>,
     /// The version of the board.
@@ -173,6 +176,7 @@ pub fn scan(session: &Session, asked: Asked) -> Result<Scanned, Failure> {
         unattended: found.unattended,
         obligations: found.obligations,
         activity: activity(session, view.head)?,
+        provisional: session.provisional(),
         invalid: invalid.collect(),
         head: view.head.to_string(),
         degraded: view.degraded.is_some(),

@@ -10,12 +10,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::consent::Consent;
+use super::degraded::can_read_on;
 use super::failure::Failure;
 use super::limits::Limits;
+use super::made::Made;
 use super::queue::Queue;
 use crate::board::Oid;
 use crate::board::snapshot::Snapshot;
 use crate::board::store::{AccessFault, BoardStore, write_whole};
+use crate::board::{Git, Watcher};
 use crate::clock::Clock;
 use crate::model::board::{Board, Placed};
 use crate::model::code::ErrorCode;
@@ -46,6 +50,10 @@ pub struct Options {
     pub queue: bool,
     /// The remote to publish to, where it is said.
     pub remote: Option<String>,
+    /// Whether this clone's user agrees to a push, where they are to be asked.
+    pub consent: Consent,
+    /// Who is told while the remote is talked to.
+    pub watcher: Watcher,
 }
 
 /// One command's view of the world.
@@ -62,6 +70,8 @@ pub struct Session {
     pub fetched: Cell<Option<Oid>>,
     /// Operations whose answers this command has in hand: they leave the queue when it has told them.
     told: RefCell<Vec<OpId>>,
+    /// Whether the remote was found out of reach: whoever only wants more than they need does not ask it again.
+    pub(super) gone: Cell<bool>,
     /// The version that was looked at last: a command asks for the same one again and again.
     seen: RefCell<Option<(Oid, Snapshot)>>,
 }
@@ -143,7 +153,8 @@ impl Session {
     /// # Errors
     /// [`Failure`] where there is no usable repository.
     pub fn open(options: Options, clock: Rc<dyn Clock>) -> Result<Self, Failure> {
-        let board = BoardStore::open(&options.dir, options.remote.as_deref())?;
+        let git = Git::new().watched_by(options.watcher.clone());
+        let board = BoardStore::open(git, &options.dir, options.remote.as_deref())?;
         let limits = Limits::read(|key| board.settings.get(key))?;
         board.recall_branch();
         Ok(Self {
@@ -153,6 +164,7 @@ impl Session {
             limits,
             fetched: Cell::new(None),
             told: RefCell::default(),
+            gone: Cell::new(false),
             seen: RefCell::new(None),
         })
     }
@@ -167,6 +179,15 @@ impl Session {
     /// # Errors
     /// [`Failure`] where there is no board, or nothing of it was ever seen.
     pub fn view(&self, freshness: Freshness) -> Result<View, Failure> {
+        let view = self.newest(freshness)?;
+        self.usable(view)
+    }
+
+    /// Returns the same, whether its configuration can be used or not: for whoever looks for what is wrong with it.
+    ///
+    /// # Errors
+    /// As [`Session::view`].
+    pub fn newest(&self, freshness: Freshness) -> Result<View, Failure> {
         let known = self.board.head()?.filter(|_| self.board.branch().is_some());
         if self.options.offline {
             let head = match known {
@@ -178,7 +199,7 @@ impl Session {
         if let Some(head) = known
             && (freshness == Freshness::Seen || freshness == Freshness::Due && self.is_fresh(head))
         {
-            return self.view_at(head);
+            return Ok(View { degraded: self.board.last_trouble(), ..self.view_at(head)? });
         }
         let fetched = match freshness {
             Freshness::ToBuildOn => {
@@ -194,9 +215,11 @@ impl Session {
                 }
                 self.view_at(head)
             }
-            (Err(AccessFault::Fetch(fault)), Some(head)) => {
-                let degraded = Some(fault.to_string());
-                Ok(View { degraded, fault: Some(AccessFault::Fetch(fault).into()), ..self.view_at(head)? })
+            (Err(fault), Some(head)) if can_read_on(&fault) => {
+                self.gone.set(true);
+                let view = self.view_at(head)?.after(fault);
+                self.board.note_trouble(view.degraded.as_deref().unwrap_or_default());
+                Ok(view)
             }
             (Err(fault), _) => Err(fault.into()),
         }
@@ -297,8 +320,12 @@ impl Session {
         getrandom::fill(&mut random)
             .map_err(|e| Failure::new(ErrorCode::Internal, format!("the machine gives no random numbers: {e}")))?;
         let epoch = task.map(|task| self.named_epoch(task, &actor, action.verb()));
+        let id_made = OpId::from_parts(at, random);
+        if !self.options.dry_run {
+            self.made().note(id_made);
+        }
         Ok(Operation {
-            id: OpId::from_parts(at, random),
+            id: id_made,
             action,
             task: id,
             actor,
@@ -338,6 +365,11 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Returns the note of the operations that were made in this clone.
+    pub(super) fn made(&self) -> Made {
+        Made::new(self.board.state_dir().join("made"))
     }
 
     /// Takes an operation out of the queue once this command is over: whoever dies before it has told the answer can be

@@ -6,12 +6,15 @@ use serde_json::{Value, json};
 use super::failure::Failure;
 use super::publish::Answer;
 use super::publisher::publish_all;
+use super::rewind::{Rewind, accept};
 use super::session::Session;
 use super::turn::Turn;
 use crate::board::Follow;
+use crate::board::Oid;
+use crate::board::store::AccessFault;
 use crate::model::code::ErrorCode;
 use crate::model::id::{OpId, TaskId};
-use crate::model::operation::Verb;
+use crate::model::operation::{Operation, Verb};
 
 /// What came of a `sync`.
 #[derive(Debug, Clone, Serialize)]
@@ -26,6 +29,9 @@ pub struct Synced {
     pub lost: Vec<Settled>,
     /// Operations that are still open.
     pub provisional: Vec<Settled>,
+    /// The rewind that was accepted, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rewind: Option<Rewind>,
     /// What the user should know.
     #[serde(skip)]
     pub warnings: Vec<String>,
@@ -49,27 +55,39 @@ pub struct Settled {
     pub error: Option<Value>,
 }
 
-/// Fetches the board and settles every operation of this clone whose outcome is open.
+/// Fetches the board and settles every operation of this clone whose outcome is open. With `accept_rewind` a board that
+/// was rewritten is taken as it is now, and this clone's own operations that were lost with the old one are tried again.
 ///
 /// # Errors
-/// [`Failure`] when the remote cannot be reached.
-pub fn sync(session: &Session) -> Result<Synced, Failure> {
+/// [`Failure`] when the remote cannot be reached, or the board was rewritten and nobody has accepted that.
+pub fn sync(session: &Session, accept_rewind: bool) -> Result<Synced, Failure> {
     if session.options.offline {
         return Err(Failure::new(ErrorCode::RemoteUnreachable, "cannot sync offline")
             .why("--offline forbids to ask the remote")
             .hint("leave --offline out"));
     }
     let before = session.board.head()?;
-    let mut head = session.board.fetch(session.limits.network)?;
+    let (mut head, rewind) = match session.board.fetch(session.limits.network) {
+        Err(AccessFault::Rewound(rewound)) if accept_rewind => (rewound.new, Some(accept(session, &rewound)?)),
+        fetched => (fetched?, None),
+    };
     let mut synced = Synced {
         head: String::new(),
         fetched: session.board.commits_between(before, head)?,
         published: Vec::new(),
         lost: Vec::new(),
         provisional: Vec::new(),
+        rewind,
         warnings: Vec::new(),
     };
-    settle(session, &mut synced)?;
+    match obstacle(session, head)? {
+        None => settle(session, &mut synced)?,
+        Some(failure) => {
+            let waiting = session.queue().operations();
+            synced.provisional.extend(waiting.iter().map(|operation| unsettled(operation, &failure)));
+            synced.warnings.push(format!("what waits here was left to wait: {}", failure.message));
+        }
+    }
     head = session.board.head()?.unwrap_or(head);
     let locks = session.snapshot(Some(head))?.locks_path();
     if let Follow::Left { why } = session.board.follow(head, &locks)? {
@@ -120,4 +138,29 @@ fn settle(session: &Session, synced: &mut Synced) -> Result<(), Failure> {
     }
     synced.warnings.extend(turn.warning);
     Ok(())
+}
+
+/// Returns why nothing that waits can be published now: on a board that cannot be used each of them would be refused
+/// for good, and where the user lets nothing be pushed they wait on.
+fn obstacle(session: &Session, head: Oid) -> Result<Option<Failure>, Failure> {
+    if session.queue().operations().is_empty() {
+        return Ok(None);
+    }
+    if let Err(fault) = session.snapshot(Some(head))?.require_config() {
+        return Ok(Some(fault.into()));
+    }
+    match session.agree_to_push() {
+        Err(failure) if failure.code == ErrorCode::NotPermitted => Ok(Some(failure)),
+        agreed => agreed.map(|()| None),
+    }
+}
+
+fn unsettled(operation: &Operation, failure: &Failure) -> Settled {
+    Settled {
+        op: operation.id,
+        verb: operation.verb(),
+        task: operation.task.clone(),
+        commit: None,
+        error: Some(json!({"code": failure.code, "message": failure.message})),
+    }
 }

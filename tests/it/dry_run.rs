@@ -62,6 +62,7 @@ const READING: &[&str] = &[
     "stats --since 7d",
     "check",
     "audit",
+    "doctor",
     "schema",
     "schema task",
     "lock check src/a --agent aria",

@@ -68,6 +68,9 @@ pub struct Globals {
     /// Do not reach for the remote
     #[arg(long, global = true)]
     pub offline: bool,
+    /// Agree to a push beforehand, where `git config squad.push` is ask
+    #[arg(long, global = true)]
+    pub yes: bool,
     /// Print data and failures only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -214,8 +217,8 @@ pub enum Command {
     Override(OverrideArgs),
 
     /// Fetch the board and settle what is still open
-    #[command(after_help = "Example:\n  squad sync --json")]
-    Sync,
+    #[command(after_help = "Examples:\n  squad sync --json\n  squad sync --accept-rewind")]
+    Sync(SyncArgs),
     /// Show where the board stands
     #[command(after_help = "Example:\n  squad status")]
     Status,
@@ -234,6 +237,9 @@ pub enum Command {
     /// Decide the history of the board again, commit by commit
     #[command(after_help = "Examples:\n  squad audit\n  squad audit mc-042 --since HEAD~20")]
     Audit(AuditArgs),
+    /// Look at everything that squad leans on
+    #[command(after_help = "Example:\n  squad doctor")]
+    Doctor,
     /// Print the schema of a file or an answer
     #[command(after_help = "Example:\n  squad schema task")]
     Schema(SchemaArgs),
@@ -297,13 +303,14 @@ impl Command {
             Self::Release(_) => "release",
             Self::RequestComplete(_) => "request-complete",
             Self::Override(_) => "override",
-            Self::Sync => "sync",
+            Self::Sync(_) => "sync",
             Self::Status => "status",
             Self::Log(_) => "log",
             Self::Activity(_) => "activity",
             Self::Stats(_) => "stats",
             Self::Check(_) => "check",
             Self::Audit(_) => "audit",
+            Self::Doctor => "doctor",
             Self::Schema(_) => "schema",
             Self::Lock(LockCommand::Check(_)) => "lock check",
             Self::Lock(LockCommand::List) => "lock list",
@@ -363,6 +370,7 @@ pub(crate) const NAMES: &[&str] = &[
     "stats",
     "check",
     "audit",
+    "doctor",
     "schema",
     "lock check",
     "lock list",

@@ -76,6 +76,8 @@ fn the_description_is_consistent() {
 const CONTRACT: &[&str] = &[
     "squad init --branch b --remote r --template mission-control --dry-run",
     "squad agents",
+    "squad doctor",
+    "squad sync --accept-rewind --yes",
     "squad agents add a --role executor --kind managed --domain both --email e@example.com --dry-run",
     "squad agents remove a --dry-run",
     "squad new t --id i --description d --priority low --assigned a --category dev --file x --file y --depends-on d1 \
@@ -503,6 +505,7 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
       stats             Count: throughput, times, successes
       check             Check files against the schema and the rules of the board
       audit             Decide the history of the board again, commit by commit
+      doctor            Look at everything that squad leans on
       schema            Print the schema of a file or an answer
 
     Team:
@@ -522,6 +525,7 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
           --json          Answer with one JSON object
       -C <DIR>            Run as if started in this folder
           --offline       Do not reach for the remote
+          --yes           Agree to a push beforehand, where `git config squad.push` is ask
       -q, --quiet         Print data and failures only
       -v, --verbose...    Say more; twice for still more
           --no-color      Print without colour [env: NO_COLOR]
@@ -584,6 +588,7 @@ fn the_help_of_a_verb_shows_its_words_and_its_example() {
           --json          Answer with one JSON object
       -C <DIR>            Run as if started in this folder
           --offline       Do not reach for the remote
+          --yes           Agree to a push beforehand, where `git config squad.push` is ask
       -q, --quiet         Print data and failures only
       -v, --verbose...    Say more; twice for still more
           --no-color      Print without colour [env: NO_COLOR]

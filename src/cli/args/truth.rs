@@ -9,6 +9,14 @@ use super::value::{Shell, word};
 use crate::cli::when::duration;
 use crate::model::id::{AgentName, TaskId};
 
+/// Arguments of `sync`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct SyncArgs {
+    /// Take a board that was rewritten on the remote as it is now; the old head is kept under a backup ref
+    #[arg(long)]
+    pub accept_rewind: bool,
+}
+
 /// Arguments of `log`.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct LogArgs {

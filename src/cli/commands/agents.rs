@@ -47,7 +47,7 @@ fn list(
     let view = session.view(Freshness::Due)?;
     super::warn_degraded(cx, &view);
     let members = members(&view)?;
-    let mut answer = Answer::new(name).with("agents", json!(members));
+    let mut answer = super::with_cause(Answer::new(name).with("agents", json!(members)), view.degraded.as_deref());
     if let Some(done) = done {
         answer = answers::with_outcome(answer, done);
     }

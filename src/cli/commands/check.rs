@@ -24,9 +24,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &CheckArgs) -> Result<u8, 
     };
     let mut stale = None;
     let report = check_files(|| cx.session(), &subject, &mut stale)?;
-    if let Some(why) = stale {
-        cx.ui.warn(&format!("this may be out of date: {why}"));
-    }
+    super::blocked(cx, stale.as_deref());
     let errors = report.violations.iter().filter(|v| v.is_error()).count();
     if errors > 0 {
         if !cx.ui.is_json() {

@@ -14,7 +14,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &DepTreeArgs) -> Result<u8
     let view = session.view(Freshness::Due)?;
     super::warn_degraded(cx, &view);
     let trees = dependencies(&view, args.task.as_ref())?;
-    let answer = Answer::new("dep tree").with("tree", json!(trees));
+    let answer = super::with_cause(Answer::new("dep tree").with("tree", json!(trees)), view.degraded.as_deref());
     cx.ui.answer(&answer, |ui| {
         for tree in &trees {
             print(ui, tree, 0);

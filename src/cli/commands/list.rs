@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::provisional::{self, mark, with_provisional};
 use crate::cli::args::ListArgs;
 use crate::cli::run::Context;
 use crate::cli::ui::{Answer, Cell, DIM, STRONG, Table, plural};
@@ -34,7 +35,9 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &ListArgs) -> Result<u8, F
             rows.extend(crate::ops::session::document(&view.snapshot, &task.id)?);
         }
     }
-    let answer = Answer::new("list").with("tasks", rows).with("total", total);
+    let waiting = session.provisional();
+    let answer = with_provisional(Answer::new("list").with("tasks", rows).with("total", total), &waiting);
+    let answer = super::with_cause(answer, view.degraded.as_deref());
     cx.ui.answer(&answer, |ui| {
         let mut table = Table::new(&[40, 11, 8, 20, 60]);
         for task in tasks.iter().take(limit) {
@@ -46,7 +49,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &ListArgs) -> Result<u8, F
                     DIM,
                     task.holder().or(task.assigned.as_ref()).map(ToString::to_string).unwrap_or_default(),
                 ),
-                task.title.clone().into(),
+                format!("{}{}", mark(&waiting, &task.id), task.title).into(),
             ]);
         }
         ui.table(&table);
@@ -55,6 +58,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &ListArgs) -> Result<u8, F
         } else if total == 0 {
             ui.line("no tasks");
         }
+        provisional::print(ui, &waiting);
     });
     Ok(0)
 }

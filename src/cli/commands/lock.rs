@@ -48,7 +48,7 @@ fn check(
             .retryable(true)
             .with("conflicts", json!(conflicts)));
     }
-    let answer = Answer::new(name).with("conflicts", json!(conflicts));
+    let answer = super::with_cause(Answer::new(name).with("conflicts", json!(conflicts)), view.degraded.as_deref());
     cx.ui.answer(&answer, |ui| {
         for c in &conflicts {
             ui.line(Line::new().styled(DIM, "advisory: ").text(&format!("{} is named by {}", c.lock, c.task)));
@@ -72,7 +72,7 @@ fn list(cx: &mut Context<'_>, name: &'static str, view: &View, now: Millis) -> R
             row
         })
         .collect();
-    let answer = Answer::new(name).with("locks", rows);
+    let answer = super::with_cause(Answer::new(name).with("locks", rows), view.degraded.as_deref());
     cx.ui.answer(&answer, |ui| {
         let mut table = Table::new(&[40, 20, 8, 5, 100]);
         for work in locks.values() {

@@ -46,7 +46,7 @@ fn answer(cx: &mut Context<'_>, name: &'static str, session: &Session, filter: &
     let view = session.view(Freshness::Due)?;
     super::warn_degraded(cx, &view);
     let found = receipts(session, view.head, filter)?;
-    let answer = Answer::new(name).with("receipts", json!(found));
+    let answer = super::with_cause(Answer::new(name).with("receipts", json!(found)), view.degraded.as_deref());
     cx.ui.answer(&answer, |ui| {
         for receipt in &found {
             print(ui, receipt);

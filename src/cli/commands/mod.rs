@@ -11,6 +11,7 @@ pub(super) mod comment;
 pub(super) mod deliver;
 pub(super) mod demo;
 pub(super) mod dep_tree;
+pub(super) mod doctor;
 pub(super) mod edit;
 pub(super) mod init;
 pub(super) mod list;
@@ -19,6 +20,7 @@ pub(super) mod log;
 pub(super) mod new;
 pub(super) mod next;
 pub(super) mod papers;
+mod provisional;
 pub(super) mod scan;
 pub(super) mod show;
 pub(super) mod stats;
@@ -27,7 +29,7 @@ pub(super) mod step;
 pub(super) mod sync;
 
 use super::run::Context;
-use super::ui::plural;
+use super::ui::{Answer, plural};
 use crate::ops::failure::Failure;
 use crate::ops::session::View;
 
@@ -49,9 +51,23 @@ fn listed(files: &[&str]) -> String {
     if files.len() > MOST { format!("{first} and {} more", files.len() - MOST) } else { first }
 }
 
-/// Says that what follows may be out of date.
+/// Says why what follows may be out of date.
 fn warn_degraded(cx: &mut Context<'_>, view: &View) {
-    if let Some(why) = &view.degraded {
-        cx.ui.warn(&format!("this may be out of date: {why}"));
+    blocked(cx, view.degraded.as_deref());
+}
+
+/// The same, for an answer that was made of the view.
+fn blocked(cx: &mut Context<'_>, cause: Option<&str>) {
+    if let Some(cause) = cause {
+        cx.ui.blocker(cause);
+    }
+}
+
+/// Adds whether an answer may be out of date, and why.
+fn with_cause(answer: Answer, cause: Option<&str>) -> Answer {
+    let answer = answer.with("degraded", cause.is_some());
+    match cause {
+        Some(cause) => answer.with("cause", cause),
+        None => answer,
     }
 }

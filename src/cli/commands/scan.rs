@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::provisional::{self, mark};
 use crate::cli::args::ScanArgs;
 use crate::cli::run::Context;
 use crate::cli::ui::{Answer, BAD, Cell, DIM, Line, STRONG, Table, Ui, WARN, age, plural, rfc3339};
@@ -21,9 +22,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &ScanArgs) -> Result<u8, F
     let limit = args.limit.or((!cx.ui.is_json()).then_some(DEFAULT_ROWS));
     let asked = Asked { since_last: args.since_last, safe: args.safe, fresh: args.fresh, limit };
     let scanned = scan(&session, asked)?;
-    if let Some(cause) = &scanned.cause {
-        cx.ui.warn(&format!("this may be out of date: {cause}"));
-    }
+    super::blocked(cx, scanned.cause.as_deref());
     let mut answer = Answer::new("scan");
     if let Value::Object(body) = json!(scanned) {
         answer.body = body;
@@ -43,7 +42,7 @@ fn print(ui: &mut Ui, scanned: &Scanned, now: Millis, mark_new: bool) {
             row.effective_priority.as_str().into(),
             if mark_new && row.new { "new" } else { "" }.into(),
             Cell::styled(DIM, why),
-            row.title.clone().into(),
+            format!("{}{}", mark(&scanned.provisional, &row.id), row.title).into(),
         ]);
     }
     ui.table(&table);
@@ -62,6 +61,7 @@ fn print(ui: &mut Ui, scanned: &Scanned, now: Millis, mark_new: bool) {
     for i in scanned.invalid.iter().take(SIDE_ROWS) {
         ui.line(Line::new().styled(BAD, "invalid ").text(&format!("{}: {}", i.file, i.message)));
     }
+    provisional::print(ui, &scanned.provisional);
     if scanned.status == "HEARTBEAT_OK" {
         ui.line("HEARTBEAT_OK");
     }

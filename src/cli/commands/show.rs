@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answers::short;
+use super::provisional::{self, mark, with_provisional};
 use crate::cli::args::ShowArgs;
 use crate::cli::run::Context;
 use crate::cli::ui::{Answer, DIM, Line, STRONG, Ui, age, rfc3339};
@@ -15,9 +16,7 @@ use crate::ops::look::{Shown, show};
 pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &ShowArgs) -> Result<u8, Failure> {
     let session = cx.session()?;
     let shown = show(&session, &args.task, args.at.as_deref())?;
-    if let Some(why) = &shown.degraded {
-        cx.ui.warn(&format!("this may be out of date: {why}"));
-    }
+    super::blocked(cx, shown.degraded.as_deref());
     for note in &shown.evidence_faults {
         cx.ui.warn(note);
     }
@@ -38,8 +37,15 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &ShowArgs) -> Result<u8, F
         .with("progress", shown.progress())
         .with("receipts", json!(shown.receipts))
         .with("evidenceFaults", shown.evidence_faults.clone());
+    // A task of the past has nothing to wait for.
+    let mut waiting = if args.at.is_none() { session.provisional() } else { Vec::new() };
+    waiting.retain(|p| p.task.as_ref() == Some(&shown.task.id));
+    let answer = super::with_cause(with_provisional(answer, &waiting), shown.degraded.as_deref());
     let now = session.now();
-    cx.ui.answer(&answer, |ui| print(ui, &shown, now));
+    cx.ui.answer(&answer, |ui| {
+        print(ui, &shown, now, &mark(&waiting, &shown.task.id));
+        provisional::print(ui, &waiting);
+    });
     Ok(0)
 }
 
@@ -58,9 +64,9 @@ fn field_of(shown: &Shown, field: &str) -> Result<Value, Failure> {
         .hint("`squad schema task` lists the fields"))
 }
 
-fn print(ui: &mut Ui, shown: &Shown, now: Millis) {
+fn print(ui: &mut Ui, shown: &Shown, now: Millis, mark: &str) {
     let task = &shown.task;
-    ui.line(Line::new().styled(STRONG, task.id.as_str()).text("  ").text(&task.title));
+    ui.line(Line::new().styled(STRONG, task.id.as_str()).text("  ").text(mark).text(&task.title));
     let mut state = format!("{} ({})  {}", task.status, task.phase(), task.priority);
     if let Some(category) = task.category {
         state += &format!("  {category}");

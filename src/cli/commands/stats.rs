@@ -23,6 +23,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &StatsArgs) -> Result<u8, 
     if let Value::Object(body) = json!(found) {
         answer.body = body;
     }
+    let answer = super::with_cause(answer, view.degraded.as_deref());
     cx.ui.answer(&answer, |ui| {
         for (status, n) in &found.counts {
             ui.line(format!("{status:<12} {n}"));

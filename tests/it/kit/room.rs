@@ -367,6 +367,12 @@ impl Checkout {
         Run::new(argv, output, &[real, self.root.clone()])
     }
 
+    /// Gives a command this folder and the environment of every test.
+    pub fn prepare(&self, command: &mut Command) {
+        clean_env(command, &self.root);
+        command.current_dir(&self.dir);
+    }
+
     /// Runs squad here with this standard input and more of an environment.
     pub fn squad_with<S: AsRef<OsStr>>(&self, args: &[S], stdin: &[u8], env: &[(&str, &str)]) -> Run {
         let mut command = self.command(env!("CARGO_BIN_EXE_squad"));

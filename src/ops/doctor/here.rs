@@ -1,0 +1,253 @@
+//! Probes of this machine and this clone: nothing here asks the remote.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::super::session::Session;
+use super::Probe;
+use crate::board::GitError;
+use crate::board::probe::RefFormat;
+use crate::model::id::Millis;
+use crate::model::operation::Operation;
+
+/// Longest time that looking through the private store may take.
+const STORE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Age in milliseconds of an operation that no process works on any more: each gives up long before.
+const LEFT_BEHIND: u64 = 10 * 60 * 1000;
+
+/// Age in milliseconds at which an operation has waited for too long.
+const TOO_LONG: u64 = 24 * 60 * 60 * 1000;
+
+/// How many names a detail lists.
+const NAMED: usize = 3;
+
+/// Returns a few names, and how many there are beyond.
+pub(super) fn listed(names: &[String]) -> String {
+    let first = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > NAMED { format!("{first} and {} more", names.len() - NAMED) } else { first }
+}
+
+pub(super) fn repository(session: &Session) -> Probe {
+    let place = &session.board.place;
+    let shown = place.worktree.as_ref().unwrap_or(&place.common_dir).display();
+    match place.ref_format {
+        RefFormat::Files => Probe::ok("repository", shown.to_string()),
+        RefFormat::Reftable => Probe::warning(
+            "repository",
+            format!("{shown} keeps its refs as reftables: every command asks git a few times more, and is slower"),
+        ),
+    }
+}
+
+pub(super) fn state(session: &Session) -> Probe {
+    let folder = session.board.state_dir();
+    match try_to_write(&folder) {
+        Ok(()) => Probe::ok("state", format!("{} can be written", folder.display())),
+        Err(error) => Probe::failed("state", format!("{} cannot be written: {error}", folder.display()))
+            .fix("allow writing there: a sandbox may keep the git folder read-only, or the disk is full"),
+    }
+}
+
+/// What every command needs: a file that is written, synced, renamed, locked and removed.
+fn try_to_write(folder: &Path) -> std::io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    std::io::Write::write_all(&mut file, &[0; 4096])?;
+    file.as_file().sync_all()?;
+    file.as_file().try_lock().or_else(|error| match error {
+        fs::TryLockError::WouldBlock => Ok(()),
+        fs::TryLockError::Error(error) => Err(error),
+    })?;
+    let to = file.path().with_extension("renamed");
+    let file = file.persist(&to).map_err(|error| error.error)?;
+    drop(file);
+    fs::remove_file(to)
+}
+
+pub(super) fn storage(session: &Session) -> Probe {
+    let folder = &session.board.place.common_dir;
+    match over_the_network(folder) {
+        None => Probe::unavailable("storage", "this system does not tell what sort of disk it is"),
+        Some(None) => Probe::ok("storage", "a disk of this machine"),
+        Some(Some(kind)) => Probe::warning(
+            "storage",
+            format!("{} is on a network file system ({kind}), where locks and renames may not hold", folder.display()),
+        )
+        .fix("keep one clone for each machine, on a disk of its own"),
+    }
+}
+
+/// Returns the name of the network file system that holds a folder; the inner nothing is a local one.
+#[cfg(target_os = "linux")]
+fn over_the_network(folder: &Path) -> Option<Option<&'static str>> {
+    // Source: statfs(2).
+    const KINDS: [(u32, &str); 8] = [
+        (0x6969, "nfs"),
+        (0x517b, "smb"),
+        (0xff53_4d42, "cifs"),
+        (0xfe53_4d42, "smb2"),
+        (0x0102_1997, "9p"),
+        (0x00c3_6400, "ceph"),
+        (0x5346_414f, "afs"),
+        (0x6573_5546, "fuse"),
+    ];
+    let found = rustix::fs::statfs(folder).ok()?.f_type;
+    // The field is as wide as a word and its sign means nothing.
+    let magic = (found as u64 & u64::from(u32::MAX)) as u32;
+    Some(KINDS.iter().find(|(known, _)| *known == magic).map(|(_, name)| *name))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn over_the_network(_: &Path) -> Option<Option<&'static str>> {
+    None
+}
+
+pub(super) fn store(session: &Session) -> Probe {
+    let path = session.board.state_dir().join("board.git");
+    let set_aside = || {
+        format!(
+            "rename {} and run `squad sync`: the board is fetched anew, and what waits is not in there",
+            path.display()
+        )
+    };
+    match session.board.store_complaints(STORE_LIMIT) {
+        Ok(None) => Probe::ok("store", "every object of the private store is whole"),
+        Ok(Some(complaint)) => Probe::failed("store", format!("git finds fault with it: {complaint}")).fix(set_aside()),
+        Err(error @ GitError::TimedOut { .. }) => Probe::unavailable("store", error.to_string()),
+        Err(error) => Probe::of("store", &error.into()),
+    }
+}
+
+/// The index is made of files that begin with its name; what cannot be read is no loss, but a sign of a sick disk.
+pub(super) fn index(session: &Session) -> Probe {
+    let folder = session.board.state_dir();
+    let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+    let files: Vec<PathBuf> =
+        entries.filter(|e| e.file_name().to_string_lossy().starts_with("index")).map(|e| e.path()).collect();
+    for file in &files {
+        if let Err(error) = read_through(file) {
+            return Probe::failed("index", format!("{} cannot be read: {error}", file.display()))
+                .fix("rename it: it is made again from the board");
+        }
+    }
+    if files.is_empty() { Probe::ok("index", "none yet") } else { Probe::ok("index", "it can be read") }
+}
+
+fn read_through(path: &Path) -> std::io::Result<()> {
+    let mut file = fs::File::open(path)?;
+    let mut chunk = vec![0; 1 << 16];
+    while file.read(&mut chunk)? > 0 {}
+    Ok(())
+}
+
+pub(super) fn queue(session: &Session) -> Probe {
+    let folder = session.board.state_dir().join("queue");
+    let broken = broken_in(&folder);
+    if !broken.is_empty() {
+        return Probe::failed(
+            "queue",
+            format!("no operation can be read from {} in {}", listed(&broken), folder.display()),
+        )
+        .fix("move it out of that folder and look at it: what it asked for has to be asked for again");
+    }
+    let waiting = session.queue().operations();
+    let now = session.now();
+    let age = |operation: &Operation| now.since(operation.at);
+    let behind = waiting.iter().filter(|operation| age(operation) > LEFT_BEHIND).count();
+    let oldest = waiting.iter().map(age).max().unwrap_or(0);
+    if waiting.is_empty() {
+        return Probe::ok("queue", "nothing waits");
+    }
+    let mut detail = format!("{} waiting for the remote", waiting.len());
+    if behind > 0 {
+        detail += &format!(", {behind} of them left behind by a process that has ended or was told to queue");
+    }
+    if oldest > TOO_LONG {
+        detail += &format!("; the oldest since {}", crate::model::time::rfc3339(Millis(now.0 - oldest as i64)));
+        return Probe::failed("queue", detail).fix("`squad sync` settles them");
+    }
+    Probe::warning("queue", detail).fix("`squad sync` settles them")
+}
+
+/// Returns the names of files that should hold an operation and do not.
+fn broken_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let named = entries.filter(|path| path.extension().is_some_and(|e| e == "json"));
+    let broken = named.filter(|path| {
+        let read = fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Operation>(&bytes).ok());
+        // One that was settled a moment ago is gone, not broken.
+        read.is_none() && path.exists()
+    });
+    let mut names: Vec<String> =
+        broken.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
+    names.sort();
+    names
+}
+
+pub(super) fn push(session: &Session) -> Probe {
+    match session.board.settings.get("squad.push") {
+        None | Some("auto") => Probe::ok("push", "this clone pushes without asking"),
+        Some("ask") => Probe::ok("push", "this clone asks before it pushes"),
+        Some("never") => Probe::warning("push", "this clone never pushes: every writing verb is refused")
+            .fix("`git config squad.push auto` allows it"),
+        Some(other) => Probe::failed("push", format!("git config squad.push cannot be {other:?}"))
+            .fix("`git config squad.push auto`, or ask, or never"),
+    }
+}
+
+/// Where the board's files are, as this clone knows it.
+fn locks_path(session: &Session) -> String {
+    let head = session.board.head().ok().flatten();
+    session.snapshot(head).map(|snapshot| snapshot.locks_path()).unwrap_or_default()
+}
+
+pub(super) fn worktree(session: &Session) -> Probe {
+    if session.board.place.is_bare() {
+        return Probe::skipped("worktree", "there is none");
+    }
+    match session.board.uncommitted(&locks_path(session)) {
+        Err(error) => Probe::unavailable("worktree", error.to_string()),
+        Ok(files) if files.is_empty() => Probe::ok("worktree", "no file of the board is changed by hand"),
+        Ok(files) => {
+            let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+            Probe::warning("worktree", format!("changed and not committed: {}", listed(&names)))
+                .fix("`git diff` shows them; while they are there the checkout does not follow the board")
+        }
+    }
+}
+
+pub(super) fn unpushed(session: &Session) -> Probe {
+    if session.board.remote_name().is_none() {
+        return Probe::skipped("unpushed", "this repository is its own remote");
+    }
+    if session.board.place.is_bare() {
+        return Probe::skipped("unpushed", "there is no worktree");
+    }
+    match session.board.unpushed(&locks_path(session)) {
+        Err(error) => Probe::unavailable("unpushed", error.to_string()),
+        Ok(commits) if commits.is_empty() => Probe::ok("unpushed", "no commit of yours waits with files of the board"),
+        Ok(commits) => {
+            let names: Vec<String> = commits.iter().map(|commit| commit.short()).collect();
+            Probe::warning("unpushed", format!("commits that touch the board and no remote has: {}", listed(&names)))
+                .fix("`git log -p` shows them; push them, or nobody else will ever see what they say")
+        }
+    }
+}
+
+pub(super) fn hook(session: &Session) -> Probe {
+    let place = &session.board.place;
+    let folder = match session.board.settings.get("core.hooksPath") {
+        Some(path) => place.run_dir().join(path),
+        None => place.common_dir.join("hooks"),
+    };
+    let path = folder.join("pre-commit");
+    match fs::read_to_string(&path) {
+        Ok(text) if text.contains("squad") => Probe::ok("hook", format!("{} asks squad", path.display())),
+        Ok(_) => Probe::ok("hook", format!("{} is there and does not ask squad", path.display()))
+            .fix("let it end with `squad check --staged --quiet`"),
+        Err(_) => Probe::ok("hook", "no hook looks at what is committed to the board by hand")
+            .fix(format!("a file {} that runs `squad check --staged --quiet` does", path.display())),
+    }
+}

@@ -1,0 +1,331 @@
+//! `doctor`: each fault is put in, and found under its name with something to do about it.
+#![cfg(unix)]
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value, json};
+
+use crate::kit::{Checkout, Room, hand_task, now_ms, words};
+
+const DESTRUCTIVE: &[&str] = &[
+    "--force",
+    "--hard",
+    "git clean",
+    "git rm",
+    "rm -",
+    "update-ref -d",
+    "branch -D",
+    "stash",
+    "--prune",
+    "checkout --",
+];
+
+fn healthy() -> (Room, Checkout) {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({"assigned": "scout"}))]);
+    let clone = room.clone_as("olga");
+    clone.ok("list");
+    (room, clone)
+}
+
+/// Runs the doctor and returns its checks, after seeing that the exit code is what they say.
+#[track_caller]
+fn examined(clone: &Checkout, env: &[(&str, &str)]) -> Vec<Value> {
+    let ran = clone.squad_with(&words("doctor --json"), b"", env).0;
+    let answer = ran.json();
+    let failed = answer["ok"] == false;
+    let checks = if failed { &answer["error"]["checks"] } else { &answer["checks"] };
+    let checks = checks.as_array().unwrap_or_else(|| panic!("no checks: {ran}")).clone();
+    assert_eq!(checks.iter().any(|check| check["state"] == "failed"), failed, "{ran}");
+    assert_eq!(ran.code, if failed { 4 } else { 0 }, "{ran}");
+    for fix in checks.iter().filter_map(|check| check["fix"].as_str()) {
+        assert!(!DESTRUCTIVE.iter().any(|word| fix.contains(word)), "{fix}");
+    }
+    checks
+}
+
+#[track_caller]
+fn check(checks: &[Value], name: &str) -> Value {
+    checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("no {name} in {checks:#?}")).clone()
+}
+
+/// Finds a check in that state whose detail says that, with a fix where it failed or warns.
+#[track_caller]
+fn found(clone: &Checkout, name: &str, state: &str, says: &str) -> Value {
+    let check = check(&examined(clone, &[]), name);
+    assert_eq!(check["state"], state, "{check}");
+    assert!(check["detail"].as_str().unwrap().contains(says), "{check}");
+    if state == "failed" {
+        assert!(check["fix"].as_str().is_some_and(|fix| !fix.is_empty()), "{check}");
+    }
+    check
+}
+
+fn program(room: &Room, script: &str) -> String {
+    let folder = room.path().join("bin");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("git"), format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(folder.join("git"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:/usr/bin:/bin", folder.display())
+}
+
+#[test]
+fn of_a_healthy_clone_nothing_is_said_but_that_all_is_well() {
+    let (_room, clone) = healthy();
+    let checks = examined(&clone, &[]);
+    for check in &checks {
+        assert!(check["state"] == "ok" && check["warning"].is_null(), "{check}");
+    }
+    let names: Vec<_> = checks.iter().map(|check| check["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        [
+            "git",
+            "repository",
+            "state",
+            "storage",
+            "store",
+            "index",
+            "queue",
+            "remote",
+            "board",
+            "identity",
+            "outboxes",
+            "clock",
+            "push",
+            "worktree",
+            "unpushed",
+            "hook",
+        ]
+    );
+    let ran = clone.squad("doctor").ok();
+    assert_eq!((ran.stdout.lines().count(), ran.stderr.as_str()), (checks.len(), ""), "one line each: {ran}");
+}
+
+#[test]
+fn a_git_that_is_missing_old_or_strange_is_named() {
+    let (room, clone) = healthy();
+    let old =
+        program(&room, "[ \"$1\" = version ] && { echo 'git version 2.30.2'; exit 0; }; exec /usr/bin/git \"$@\"");
+    let git = check(&examined(&clone, &[("PATH", &old)]), "git");
+    assert!(git["state"] == "failed" && git["fix"].as_str().unwrap().contains("2.41"), "{git}");
+    let strange = program(&room, "echo 'I am not git'");
+    let git = check(&examined(&clone, &[("PATH", &strange)]), "git");
+    assert!(git["state"] == "failed" && git["detail"].as_str().unwrap().contains("I am not git"), "{git}");
+    let none = room.path().join("tmp").display().to_string();
+    let checks = examined(&clone, &[("PATH", &none)]);
+    assert_eq!(check(&checks, "git")["state"], "failed");
+    assert_eq!(check(&checks, "remote")["state"], "failed");
+}
+
+#[test]
+fn outside_of_a_repository_that_is_what_is_wrong() {
+    let room = Room::empty();
+    found(&room.at("home"), "repository", "failed", "not inside a git repository");
+}
+
+#[test]
+fn a_remote_that_is_gone_and_one_that_may_not_be_asked_are_told_apart() {
+    let (room, clone) = healthy();
+    std::fs::rename(room.remote(), room.path().join("gone.git")).unwrap();
+    found(&clone, "remote", "failed", "out of reach");
+    found(&clone, "board", "ok", "nothing wrong");
+    let ran = clone.ok("doctor --offline");
+    let checks = ran["checks"].as_array().unwrap();
+    assert_eq!(check(checks, "remote")["state"], "skipped");
+    assert_eq!(check(checks, "outboxes")["state"], "skipped");
+}
+
+#[test]
+fn a_board_that_is_broken_rewritten_or_gone_is_told_with_what_to_do() {
+    let (room, clone) = healthy();
+    let whole = room.head();
+    room.put(&[("squad/tasks/json/t-9.json", Some("{\"id\": \"t-9\", \"title\": 7}\n"))]);
+    let board = found(&clone, "board", "failed", "squad/tasks/json/t-9.json");
+    assert!(board["fix"].as_str().unwrap().contains("squad check"), "{board}");
+    room.git(&format!("update-ref refs/heads/main {whole}"));
+    let board = found(&clone, "board", "failed", "rewritten");
+    assert!(board["fix"].as_str().unwrap().contains("squad sync --accept-rewind"), "{board}");
+    assert_eq!(check(&examined(&clone, &[]), "remote")["state"], "ok", "it answers");
+    room.git("update-ref -d refs/heads/main");
+    found(&clone, "board", "failed", "no branch main");
+}
+
+#[test]
+fn who_would_act_is_said_and_nobody_or_a_stranger_is_a_fault() {
+    let (_room, clone) = healthy();
+    found(&clone, "identity", "ok", "olga acts, as owner");
+    clone.git("config squad.agent mallory");
+    found(&clone, "identity", "failed", "mallory");
+    clone.git("config --unset squad.agent");
+    clone.git("config user.email nobody@example.test");
+    found(&clone, "identity", "failed", "nobody@example.test");
+}
+
+#[test]
+fn damage_in_the_private_store_is_found_and_mended_by_setting_it_aside() {
+    let (_room, clone) = healthy();
+    let store = clone.dir.join(".git/squad/board.git");
+    let oid = clone.git("--git-dir=.git/squad/board.git rev-parse refs/squad/tip:squad/tasks/json/t-1.json");
+    // Whether the fetch has kept it in a pack or not: the copy that lies there alone is damaged.
+    let object = store.join("objects").join(&oid[..2]).join(&oid[2..]);
+    std::fs::create_dir_all(object.parent().unwrap()).unwrap();
+    let _ = std::fs::remove_file(&object);
+    std::fs::write(&object, "damaged").unwrap();
+    let check = found(&clone, "store", "failed", &oid[2..10]);
+    assert!(check["fix"].as_str().unwrap().contains("squad sync"), "{check}");
+    // The advice is good.
+    std::fs::rename(&store, clone.dir.join("aside")).unwrap();
+    clone.ok("sync");
+    found(&clone, "store", "ok", "whole");
+}
+
+#[test]
+fn a_place_that_cannot_be_written_to_is_named() {
+    let (_room, clone) = healthy();
+    let ran = clone.without_room("doctor").exits(4);
+    let checks = ran.json()["error"]["checks"].as_array().unwrap().clone();
+    let state = check(&checks, "state");
+    assert!(state["state"] == "failed" && state["detail"].as_str().unwrap().contains("squad"), "{state}");
+}
+
+#[test]
+fn an_index_that_cannot_be_read_is_named() {
+    let (_room, clone) = healthy();
+    let index = clone.dir.join(".git/squad/index");
+    let _ = std::fs::remove_file(&index);
+    std::os::unix::fs::symlink("nowhere", &index).unwrap();
+    found(&clone, "index", "failed", "index");
+}
+
+#[test]
+fn what_waits_in_the_queue_is_counted_and_what_waits_for_too_long_is_a_fault() {
+    let (_room, clone) = healthy();
+    found(&clone, "queue", "ok", "nothing waits");
+    clone.ok("comment t-1 hello --offline --queue");
+    let queue = found(&clone, "queue", "ok", "1 waiting");
+    assert!(queue["warning"] == true && queue["fix"].as_str().unwrap().contains("squad sync"), "{queue}");
+    let folder = clone.dir.join(".git/squad/queue");
+    let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut operation: Value = serde_json::from_str(&text).unwrap();
+    operation["at"] = json!(now_ms() - 30 * 60_000);
+    std::fs::write(&file, operation.to_string()).unwrap();
+    assert_eq!(found(&clone, "queue", "ok", "1 of them left behind")["warning"], true);
+    operation["at"] = json!(now_ms() - 25 * 3_600_000);
+    std::fs::write(&file, operation.to_string()).unwrap();
+    found(&clone, "queue", "failed", "the oldest since 20");
+    clone.ok("sync");
+    found(&clone, "queue", "ok", "nothing waits");
+    std::fs::write(folder.join("broken.json"), "{").unwrap();
+    found(&clone, "queue", "failed", "broken.json");
+}
+
+/// Puts a commit with this message on the remote as the outbox of a clone.
+fn announce(room: &Room, clone: &str, message: &str) {
+    let file = room.path().join("message");
+    std::fs::write(&file, message).unwrap();
+    let tree = room.git("rev-parse main^{tree}");
+    let id = "-c user.name=x -c user.email=x@example.test";
+    let commit = room.git(&format!("{id} commit-tree -F {} {tree}", file.display()));
+    room.git(&format!("update-ref refs/squad/outbox/{clone} {commit}"));
+}
+
+#[test]
+fn every_outbox_of_the_remote_is_read_and_each_fault_is_named_with_its_ref() {
+    let (room, clone) = healthy();
+    let operation = |actor: &str, verb: &str| {
+        json!({
+            "id": "01ARYZ6S410000000000000000", "verb": verb, "args": {"text": "hello"}, "text": "hello", "task": "t-1",
+            "actor": actor, "basis": {"head": room.head(), "epoch": 0}, "at": now_ms(),
+        })
+    };
+    // What squad itself writes is the measure of what it reads.
+    clone.ok("comment t-1 hello --offline --queue");
+    let file = std::fs::read_dir(clone.dir.join(".git/squad/queue")).unwrap().next().unwrap().unwrap().path();
+    let real = std::fs::read_to_string(&file).unwrap().trim().to_owned();
+    announce(&room, "good", &format!("squad outbox good 3\n\n{real}\n"));
+    announce(&room, "empty", "squad outbox empty 1\n\n");
+    found(&clone, "outboxes", "ok", "2 on the remote, 1 operations announced");
+
+    announce(&room, "subject", "hello\n");
+    announce(&room, "broken", "squad outbox broken 1\n\nnot json\n");
+    announce(&room, "many", &format!("squad outbox many 1\n\n{}", format!("{real}\n").repeat(33)));
+    announce(&room, "large", &format!("squad outbox large 1\n\n{}\n", "x".repeat(300 * 1024)));
+    announce(&room, "later", &format!("squad outbox later 1\n\n{}\n", operation("scout", "teleport")));
+    announce(&room, "form", "squad outbox form 1 v2\n\n");
+    announce(&room, "named", "squad outbox other 1\n\n");
+    announce(&room, "stranger", &format!("squad outbox stranger 1\n\n{}\n", real.replace("\"olga\"", "\"mallory\"")));
+    let blob = room.git("rev-parse main:README.md");
+    room.git(&format!("update-ref refs/squad/outbox/blob {blob}"));
+    let check = found(&clone, "outboxes", "failed", "refs/squad/outbox/subject: it does not begin as an outbox does");
+    let detail = check["detail"].as_str().unwrap();
+    for (name, fault) in [
+        ("broken", "operation 1 cannot be read"),
+        ("many", "33 operations, more than 32"),
+        ("large", "bytes, more than 262144"),
+        ("later", "of a newer squad: teleport"),
+        ("form", "of a newer form"),
+        ("named", "it says to be that of other"),
+        ("stranger", "not in the roster: mallory"),
+        ("blob", "it is no commit"),
+    ] {
+        let told = detail.split("; ").find(|part| part.starts_with(&format!("refs/squad/outbox/{name}: ")));
+        assert!(told.is_some_and(|told| told.contains(fault)), "{name}: {detail}");
+    }
+    assert!(!detail.contains("outbox/good") && !detail.contains("outbox/empty"), "{detail}");
+    let left = clone.git("--git-dir=.git/squad/board.git for-each-ref refs/squad/incoming");
+    assert_eq!(left, "", "nothing of them is kept");
+}
+
+#[test]
+fn what_is_changed_by_hand_and_what_was_never_pushed_is_shown() {
+    let (_room, clone) = healthy();
+    clone.git("pull --quiet");
+    clone.write("src/main.txt", "not the board's\n");
+    found(&clone, "worktree", "ok", "no file of the board");
+    clone.write("squad/tasks/json/t-1.json", "{}\n");
+    assert_eq!(found(&clone, "worktree", "ok", "squad/tasks/json/t-1.json")["warning"], true);
+    found(&clone, "unpushed", "ok", "no commit of yours");
+    clone.git("commit --quiet -m mine squad/tasks/json/t-1.json");
+    let commit = clone.git("rev-parse HEAD");
+    assert_eq!(found(&clone, "unpushed", "ok", &commit[..10])["warning"], true);
+    clone.git("push --quiet origin main");
+    found(&clone, "unpushed", "ok", "no commit of yours");
+}
+
+#[test]
+fn a_hook_is_told_by_whether_it_asks_squad() {
+    let (_room, clone) = healthy();
+    found(&clone, "hook", "ok", "no hook looks");
+    clone.write(".git/hooks/pre-commit", "#!/bin/sh\nexec squad check --staged --quiet\n");
+    found(&clone, "hook", "ok", "asks squad");
+    clone.write("own/pre-commit", "#!/bin/sh\nexec true\n");
+    clone.git("config core.hooksPath own");
+    found(&clone, "hook", "ok", "does not ask");
+}
+
+#[test]
+fn a_clock_that_is_far_behind_the_board_is_a_warning() {
+    let (room, clone) = healthy();
+    found(&clone, "clock", "ok", "not behind");
+    let file = room.path().join("commit");
+    let (tree, parent) = (room.git("rev-parse main^{tree}"), room.head());
+    let who = format!("x <x@example.test> {} +0000", now_ms() / 1000 + 3600);
+    let text = format!("tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\n\nfrom the future\n");
+    std::fs::write(&file, text).unwrap();
+    let commit = room.git(&format!("hash-object -w -t commit {}", file.display()));
+    room.git(&format!("update-ref refs/heads/main {commit}"));
+    let clock = found(&clone, "clock", "ok", "min in the future");
+    assert!(clock["warning"] == true && clock["fix"].is_string(), "{clock}");
+}
+
+#[test]
+fn the_push_setting_and_the_format_of_refs_are_looked_at() {
+    let (room, clone) = healthy();
+    clone.git("config squad.push never");
+    assert_eq!(found(&clone, "push", "ok", "never pushes")["warning"], true);
+    clone.git("config squad.push perhaps");
+    found(&clone, "push", "failed", "perhaps");
+    let reftable = room.clone_with("tables", "--ref-format=reftable remote.git");
+    assert_eq!(found(&reftable, "repository", "ok", "reftables")["warning"], true);
+}
