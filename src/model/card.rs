@@ -18,8 +18,9 @@ use super::vocabulary::Status;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Card {
     lean: Task,
-    /// Calls in its chat that have not been answered.
-    pub calls: Vec<Call>,
+    /// Calls in its chat that have not been answered; nothing where so many are called that they are only counted when
+    /// somebody asks.
+    pub calls: Option<Vec<Call>>,
     /// Who has spoken in its chat, each once.
     pub speakers: Vec<AgentName>,
     /// Whether its evidence names files.
@@ -72,14 +73,14 @@ impl Card {
     }
 
     /// Returns the card that these are the parts of.
-    pub fn from_parts(lean: Task, calls: Vec<Call>, speakers: Vec<AgentName>, has_files: bool) -> Self {
+    pub fn from_parts(lean: Task, calls: Option<Vec<Call>>, speakers: Vec<AgentName>, has_files: bool) -> Self {
         Self { lean, calls, speakers, has_files }
     }
 
-    /// Returns the calls of an agent that it has not answered.
-    pub fn calls_of<'a>(&'a self, agent: &AgentName) -> impl Iterator<Item = &'a Call> + use<'a> {
+    /// Returns the calls of an agent that it has not answered; nothing where only the task itself tells.
+    pub fn calls_of(&self, agent: &AgentName) -> Option<Vec<Call>> {
         let name = agent.folded();
-        self.calls.iter().filter(move |call| call.name == name)
+        Some(self.calls.as_ref()?.iter().filter(|call| call.name == name).cloned().collect())
     }
 
     /// Returns everybody whom the task names.
@@ -114,29 +115,37 @@ fn keep_turning_points(task: &mut Task) {
     task.state_history = kept.into_iter().map(bare).collect();
 }
 
-/// Returns the calls of everybody who can be called, each with the messages that were followed by no word or deed of
-/// theirs on the task.
-fn open_calls(task: &Task) -> Vec<Call> {
-    let mut calls = Vec::new();
-    if !task.chat.iter().any(|message| message.content.contains('@')) {
-        return calls;
+/// Most names that a card keeps the calls of. A chat that calls more is made to keep squad busy.
+const NAMES_MAX: usize = 64;
+
+/// Returns the calls of everybody who can be called.
+fn open_calls(task: &Task) -> Option<Vec<Call>> {
+    let mut called = BTreeSet::new();
+    for name in task.chat.iter().flat_map(|message| called_in(&message.content)) {
+        called.insert(name);
+        if called.len() > NAMES_MAX {
+            return None;
+        }
     }
-    let called: BTreeSet<String> = task.chat.iter().flat_map(|message| called_in(&message.content)).collect();
-    for name in called {
-        let Ok(agent) = AgentName::new(&name) else { continue };
-        let answered = task.chat.iter().rposition(|m| m.author == agent).map_or(0, |i| i + 1);
-        let acted = task.state_history.iter().rev().find(|h| h.actor == agent).map(|h| h.timestamp);
-        let open = task.chat[answered..]
-            .iter()
-            .filter(|m| acted.is_none_or(|at| m.timestamp > at) && called_in(&m.content).any(|n| n == name));
-        calls.extend(open.map(|m| Call {
-            name: name.clone(),
-            message: m.id.clone(),
-            author: m.author.clone(),
-            content: m.content.clone(),
-        }));
-    }
-    calls
+    let agents = called.iter().filter_map(|name| AgentName::new(name).ok());
+    Some(agents.flat_map(|agent| calls_to(task, &agent)).collect())
+}
+
+/// Returns the calls of an agent that were followed by no word or deed of theirs on the task.
+pub fn calls_to(task: &Task, agent: &AgentName) -> Vec<Call> {
+    let name = agent.folded();
+    let answered = task.chat.iter().rposition(|m| m.author == *agent).map_or(0, |i| i + 1);
+    let acted = task.state_history.iter().rev().find(|h| h.actor == *agent).map(|h| h.timestamp);
+    let open = task.chat[answered..]
+        .iter()
+        .filter(|m| acted.is_none_or(|at| m.timestamp > at) && called_in(&m.content).any(|n| n == name));
+    let call = |m: &super::task::Message| Call {
+        name: name.clone(),
+        message: m.id.clone(),
+        author: m.author.clone(),
+        content: m.content.clone(),
+    };
+    open.map(call).collect()
 }
 
 /// Returns the names that a text calls, in lower case: `@name`, not as part of a longer name or an address. A dot ends
@@ -197,6 +206,19 @@ mod tests {
             assert_eq!(card.last_claim_at(), task.last_claim_at(), "{status} {states:?}");
             assert_eq!(card.held_since(), task.held_since(), "{status} {states:?}");
         }
+    }
+
+    #[test]
+    fn a_chat_that_calls_thousands_costs_no_more_than_it_has() {
+        let mut task = with_history("backlog", &[]);
+        let names: Vec<String> = (0..5000).map(|n| format!("@agent-{n}")).collect();
+        task.chat = serde_json::from_value(json!([
+            {"id": "m1", "author": "ada", "content": names.join(" "), "timestamp": 1},
+        ]))
+        .expect("a chat");
+        let agent = AgentName::new("agent-77").expect("a name");
+        assert_eq!(Card::of(task.clone()).calls_of(&agent), None);
+        assert_eq!(calls_to(&task, &agent).len(), 1, "whoever asks is told all the same");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use serde::Serialize;
 
 use super::board::{Board, BoardFault};
-use super::card::Card;
+use super::card::{Call, Card};
 use super::config::{Agent, BoardConfig};
 use super::id::{AgentName, Millis, TaskId};
 use super::locks::{Pattern, conflicts};
@@ -135,11 +135,13 @@ pub struct ScanQuery<'a> {
     pub safe: bool,
     /// Tells whether something that a task waits for is open.
     pub waits: &'a dyn Fn(&Task) -> bool,
+    /// Returns the calls of the agent on a task whose card does not hold them.
+    pub calls: &'a dyn Fn(&Card) -> Vec<Call>,
 }
 
 /// Returns everything that concerns the agent.
 pub fn scan<'a>(tasks: &'a [Card], query: ScanQuery<'_>) -> Scan<'a> {
-    let ScanQuery { agent, config, now, safe, waits } = query;
+    let ScanQuery { agent, config, now, safe, waits, calls } = query;
     let boss = agent.role != Role::Executor;
     let in_view = |task: &Task| match agent.role {
         Role::Executor => false,
@@ -151,7 +153,7 @@ pub fn scan<'a>(tasks: &'a [Card], query: ScanQuery<'_>) -> Scan<'a> {
         if safe && !is_safe(task) {
             continue;
         }
-        let calls: Vec<_> = task.calls_of(&agent.name).collect();
+        let calls = task.calls_of(&agent.name).unwrap_or_else(|| calls(task));
         let why = reasons(task, agent, !calls.is_empty(), in_view(task));
         if !why.is_empty() {
             found.hits.push(Hit {
@@ -164,9 +166,9 @@ pub fn scan<'a>(tasks: &'a [Card], query: ScanQuery<'_>) -> Scan<'a> {
         }
         found.mentions.extend(calls.into_iter().map(|call| Mention {
             task: task.id.clone(),
-            message: call.message.clone(),
-            author: call.author.clone(),
-            content: call.content.clone(),
+            message: call.message,
+            author: call.author,
+            content: call.content,
         }));
         if boss && in_view(task) {
             if let Some(standing) = blocked_too_long(task, now) {

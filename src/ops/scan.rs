@@ -14,6 +14,7 @@ use super::provisional::Provisional;
 use super::session::{Freshness, Session};
 use crate::board::Oid;
 use crate::board::store::write_whole;
+use crate::model::card::{Card, calls_to};
 use crate::model::config::Agent;
 use crate::model::id::{AgentName, Millis, TaskId};
 use crate::model::operation::Verb;
@@ -142,7 +143,12 @@ pub fn scan(session: &Session, asked: Asked) -> Result<Scanned, Failure> {
         None => view.snapshot.glance(id).ok().flatten().is_some_and(|task| is_done(&task)),
     };
     let waits = |task: &Task| !task.depends_on.iter().all(has_ended);
-    let found = query::scan(&live.tasks, ScanQuery { agent, config, now, safe: asked.safe, waits: &waits });
+    let calls = |card: &Card| {
+        let task = view.snapshot.glance(&card.id).ok().flatten();
+        task.map(|task| calls_to(&task, &agent.name)).unwrap_or_default()
+    };
+    let query = ScanQuery { agent, config, now, safe: asked.safe, waits: &waits, calls: &calls };
+    let found = query::scan(&live.tasks, query);
     let last = LastScan::load(session, &agent.name);
     let status = if found.has_work() { "WORK" } else { "HEARTBEAT_OK" };
     let total = found.hits.len();

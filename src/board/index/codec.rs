@@ -188,11 +188,13 @@ pub fn write(w: &mut Writer, card: &Card) {
         w.text(entry.actor.as_str());
         w.maybe(entry.trigger.as_ref(), |w, trigger| w.text(trigger));
     });
-    w.list(&card.calls, |w, call| {
-        w.text(&call.name);
-        w.text(&call.message);
-        w.text(call.author.as_str());
-        w.text(&call.content);
+    w.maybe(card.calls.as_ref(), |w, calls| {
+        w.list(calls, |w, call| {
+            w.text(&call.name);
+            w.text(&call.message);
+            w.text(call.author.as_str());
+            w.text(&call.content);
+        });
     });
     w.list(&card.speakers, |w, name| w.text(name.as_str()));
     w.0.push(u8::from(card.has_files));
@@ -266,8 +268,10 @@ pub fn read(r: &mut Reader<'_>) -> Option<Card> {
         chat: Vec::new(),
         state_history: r.list(read_entry)?,
     };
-    let calls =
-        r.list(|r| Some(Call { name: r.string()?, message: r.string()?, author: r.name()?, content: r.string()? }))?;
+    let call = |r: &mut Reader<'_>| {
+        Some(Call { name: r.string()?, message: r.string()?, author: r.name()?, content: r.string()? })
+    };
+    let calls = r.maybe(|r| r.list(call))?;
     let speakers = r.list(Reader::name)?;
     let has_files = match r.byte()? {
         0 => false,
