@@ -121,7 +121,7 @@ fn bring<'a>(
     known: Option<Oid>,
 ) -> Result<Result<(Parcel<'a>, Stored), String>, GitError> {
     let parcel = store.parcel(head, known)?;
-    let (finished, stored) = users.bring(&store.no_hooks(), &parcel)?;
+    let (finished, stored) = users.bring(store, &parcel)?;
     Ok(match finished.filter(|finished| !finished.success()) {
         Some(failed) => Err(format!("git could not store the new commits: {}", failed.reason())),
         None => Ok((parcel, stored)),

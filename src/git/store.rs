@@ -148,6 +148,11 @@ impl Store {
         &self.path
     }
 
+    /// Returns the settings that make libgit2 sync what it writes.
+    pub(super) fn library_config(&self) -> PathBuf {
+        self.path.join("config.libgit2")
+    }
+
     /// Returns an empty folder, for `core.hooksPath`.
     pub fn no_hooks(&self) -> PathBuf {
         self.path.join("no-hooks")

@@ -14,6 +14,7 @@ use git2::{ReferenceType, Repository, RepositoryOpenFlags};
 
 use super::diff::Parcel;
 use super::place::{Place, RefFormat, Settings};
+use super::store::Store;
 use super::subprocess::{Finished, Git, Invocation};
 use super::{Expected, GitError, Oid};
 
@@ -117,9 +118,10 @@ impl Users {
     ///
     /// `gc --prune=now` takes away what nothing refers to, also what came while it ran. While one is at work they are
     /// stored as a pack that it must keep; otherwise one by one, since a pack for each command would pile up.
-    pub fn bring(&self, no_hooks: &Path, parcel: &Parcel<'_>) -> Result<(Option<Finished>, Stored), GitError> {
+    pub fn bring(&self, store: &Store, parcel: &Parcel<'_>) -> Result<(Option<Finished>, Stored), GitError> {
+        let no_hooks = &store.no_hooks();
         if !self.gc_at_work() {
-            if self.plain && self.bring_in_process(parcel).is_ok() {
+            if self.plain && self.bring_in_process(store, parcel).is_ok() {
                 return Ok((None, Stored::Loose));
             }
             let command = self.command("unpack-objects", no_hooks).verb().arg("-q");
@@ -132,10 +134,15 @@ impl Users {
         Ok((Some(kept), Stored::Kept(keep)))
     }
 
-    /// Stores objects without a process. What is there already is only made younger, as git does.
-    fn bring_in_process(&self, parcel: &Parcel<'_>) -> Result<(), GitError> {
+    /// Stores objects without a process, each on the disk when this returns: a branch will be moved to them. What is
+    /// there already is only made younger, as git does.
+    fn bring_in_process(&self, store: &Store, parcel: &Parcel<'_>) -> Result<(), GitError> {
         let fail = || GitError::library("store an object");
         let repo = self.library()?;
+        // Before anything else is asked of it: the object store looks up its settings once.
+        let settings =
+            repo.config().and_then(|mut config| config.add_file(&store.library_config(), git2::ConfigLevel::App, true));
+        settings.map_err(fail())?;
         let odb = repo.odb().map_err(fail())?;
         for oid in &parcel.objects {
             let (kind, bytes) = parcel.store.raw(*oid)?;
