@@ -118,6 +118,7 @@ impl Snapshot {
             let bytes = self.bytes(&path, entry);
             Fetched { path, bytes }
         };
+        let count = entries.len();
         let mut live = Live { tasks: Vec::new(), invalid: self.misplaced().map_err(BoardFault::Unreadable)? };
         if entries.len() < WORTH_A_THREAD {
             live.add(entries.iter().map(fetched));
@@ -125,7 +126,8 @@ impl Snapshot {
             let read = thread::scope(|scope| {
                 let (send, receive) = mpsc::sync_channel::<Vec<Fetched>>(WAITING);
                 let parser = scope.spawn(move || {
-                    let mut live = Live { tasks: Vec::new(), invalid: Vec::new() };
+                    // A task is large: a list that grows by copying would hold half as much again.
+                    let mut live = Live { tasks: Vec::with_capacity(count), invalid: Vec::new() };
                     receive.into_iter().for_each(|files| live.add(files.into_iter()));
                     live
                 });
@@ -140,7 +142,7 @@ impl Snapshot {
             live.tasks = read.tasks;
             live.invalid.extend(read.invalid);
         }
-        live.tasks.sort_by(|a, b| a.id.cmp(&b.id));
+        live.tasks.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         Ok(self.read.live.get_or_init(|| live))
     }
 
@@ -291,7 +293,10 @@ impl Live {
     fn add(&mut self, files: impl Iterator<Item = Fetched>) {
         for file in files {
             match quick(&file) {
-                Ok(task) => self.tasks.push(task),
+                Ok(mut task) => {
+                    task.shrink_to_fit();
+                    self.tasks.push(task);
+                }
                 Err(mut violations) => self.invalid.append(&mut violations),
             }
         }

@@ -163,6 +163,20 @@ fn is_zero(n: &u32) -> bool {
 }
 
 impl Task {
+    /// Gives back the room that its lists were read into and do not need: of a large board as much as they hold.
+    pub fn shrink_to_fit(&mut self) {
+        self.chat.shrink_to_fit();
+        self.state_history.shrink_to_fit();
+        self.subtasks.shrink_to_fit();
+        self.evidence.shrink_to_fit();
+        self.approvals.shrink_to_fit();
+        for texts in [&mut self.tags, &mut self.files, &mut self.acceptance] {
+            texts.shrink_to_fit();
+        }
+        self.participants.shrink_to_fit();
+        self.depends_on.shrink_to_fit();
+    }
+
     /// Returns who holds the task: the claim's agent, or for hand-made data without a claim the assignee.
     pub fn holder(&self) -> Option<&AgentName> {
         match (&self.claim, self.status) {

@@ -139,15 +139,21 @@ pub struct Filter {
     pub all: bool,
 }
 
-/// Returns the tasks that are wanted, in the order of `scan`.
+/// Returns the archived tasks, where any of them may be wanted.
 ///
 /// # Errors
 /// [`Failure`] when the board cannot be read.
-pub fn list(view: &View, filter: &Filter) -> Result<Vec<Task>, Failure> {
-    let mut tasks: Vec<Task> = view.snapshot.live()?.to_vec();
-    if filter.all || filter.status.contains(&Status::Archived) {
-        tasks.extend(view.snapshot.all_archived()?);
-    }
+pub fn archived(view: &View, filter: &Filter) -> Result<Vec<Task>, Failure> {
+    let wanted = filter.all || filter.status.contains(&Status::Archived);
+    if wanted { Ok(view.snapshot.all_archived()?) } else { Ok(Vec::new()) }
+}
+
+/// Returns the tasks that are wanted, those of `archived` among them, in the order of `scan`.
+///
+/// # Errors
+/// [`Failure`] when the board cannot be read.
+pub fn list<'a>(view: &'a View, archived: &'a [Task], filter: &Filter) -> Result<Vec<&'a Task>, Failure> {
+    let mut tasks: Vec<&'a Task> = view.snapshot.live()?.iter().chain(archived).collect();
     let text = filter.text.as_ref().map(|t| t.to_lowercase());
     tasks.retain(|task| {
         let status = match filter.status.as_slice() {

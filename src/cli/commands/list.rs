@@ -7,7 +7,7 @@ use crate::cli::args::ListArgs;
 use crate::cli::run::Context;
 use crate::cli::ui::{Answer, Cell, DIM, STRONG, Table, plural};
 use crate::ops::failure::Failure;
-use crate::ops::look::{Filter, list};
+use crate::ops::look::{Filter, archived, list};
 use crate::ops::session::Freshness;
 
 /// Rows that text shows unless told otherwise: an agent pays for every one.
@@ -26,7 +26,8 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &ListArgs) -> Result<u8, F
         text: args.text.clone(),
         all: args.all,
     };
-    let tasks = list(&view, &filter)?;
+    let put_away = archived(&view, &filter)?;
+    let tasks = list(&view, &put_away, &filter)?;
     let total = tasks.len();
     let limit = args.limit.unwrap_or(if cx.ui.is_json() { usize::MAX } else { DEFAULT_ROWS });
     let mut rows: Vec<Value> = Vec::new();

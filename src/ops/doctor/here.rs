@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::super::session::Session;
 use super::Probe;
-use crate::board::GitError;
 use crate::board::probe::RefFormat;
+use crate::board::{GitError, Oid};
 use crate::model::id::Millis;
 use crate::model::operation::Operation;
 
@@ -229,7 +229,7 @@ pub(super) fn unpushed(session: &Session) -> Probe {
         Err(error) => Probe::unavailable("unpushed", error.to_string()),
         Ok(commits) if commits.is_empty() => Probe::ok("unpushed", "no commit of yours waits with files of the board"),
         Ok(commits) => {
-            let names: Vec<String> = commits.iter().map(|commit| commit.short()).collect();
+            let names: Vec<String> = commits.iter().map(Oid::short).collect();
             Probe::warning("unpushed", format!("commits that touch the board and no remote has: {}", listed(&names)))
                 .fix("`git log -p` shows them; push them, or nobody else will ever see what they say")
         }

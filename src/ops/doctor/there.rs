@@ -79,13 +79,12 @@ pub(super) fn board(session: &Session, asked: &Asked) -> Probe {
 }
 
 pub(super) fn identity(session: &Session) -> Probe {
-    let snapshot = match session.board.head().map(|head| head.map(|head| session.snapshot(Some(head)))) {
-        Ok(Some(Ok(snapshot))) => snapshot,
-        _ => return Probe::skipped("identity", "there is no board to ask for its roster"),
+    let head = session.board.head().ok().flatten();
+    let Some(snapshot) = head.and_then(|head| session.snapshot(Some(head)).ok()) else {
+        return Probe::skipped("identity", "there is no board to ask for its roster");
     };
-    let config = match snapshot.require_config() {
-        Ok(config) => config,
-        Err(_) => return Probe::skipped("identity", "the roster cannot be read"),
+    let Ok(config) = snapshot.require_config() else {
+        return Probe::skipped("identity", "the roster cannot be read");
     };
     match session.actor(config) {
         Ok(agent) => Probe::ok("identity", format!("{} acts, as {}", agent.name, agent.role)),
