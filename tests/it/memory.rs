@@ -14,6 +14,7 @@ mod board;
 const MOST: i64 = 300 * 1024;
 
 /// Runs a command to its end and returns its exit code and the most memory that it, or a child of it, has held, in KiB.
+#[expect(clippy::zombie_processes, reason = "`wait4` waits for it")]
 fn peak(command: &mut Command) -> (i32, i64) {
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("squad starts");
     let pid = libc::pid_t::try_from(child.id()).expect("a process has a small number");

@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(escape_line("\u{202e}txt.exe\u{9b}2J"), "\\u{202e}txt.exe\\u{9b}2J");
         assert_eq!(escape_block("one\r\n\ttwo\rthree\u{7}"), "one\n\ttwo\\rthree\\u{7}");
         assert_eq!(escape_line("naïve – ⚠\u{fe0f} 漢字"), "naïve – ⚠\u{fe0f} 漢字");
-        assert_eq!(escape_json("\"\u{9b}\u{e0041}\""), "\"\\u009b\\udb40\\udc41\"");
+        assert_eq!(escape_json("\"\u{9b}\u{e0041}\"".to_owned()), "\"\\u009b\\udb40\\udc41\"");
     }
 
     #[test]
