@@ -212,6 +212,7 @@ impl Snapshot {
             let bytes = self.bytes(&path, entry);
             Fetched { path, bytes }
         };
+        let count = entries.len();
         let mut live = Live::default();
         if entries.len() < WORTH_A_THREAD {
             live.add(entries.iter().map(fetched));
@@ -220,7 +221,8 @@ impl Snapshot {
         thread::scope(|scope| {
             let (send, receive) = mpsc::sync_channel::<Vec<Fetched>>(WAITING);
             let parser = scope.spawn(move || {
-                let mut live = Live::default();
+                // A list that grows by copying would hold half as much again.
+                let mut live = Live { tasks: Vec::with_capacity(count), ..Live::default() };
                 receive.into_iter().for_each(|files| live.add(files.into_iter()));
                 live
             });

@@ -129,6 +129,19 @@ impl Queue {
         found
     }
 
+    /// Returns the names of files from which no operation can be read.
+    pub fn unreadable(&self) -> Vec<String> {
+        let is_broken = |name: &String| {
+            let path = self.waiting().join(name);
+            let read = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Queued>(&bytes).ok());
+            // One that was settled a moment ago is gone, not broken.
+            name.ends_with(".json") && read.is_none() && path.exists()
+        };
+        let mut broken: Vec<String> = names(&self.waiting()).filter(is_broken).collect();
+        broken.sort();
+        broken
+    }
+
     /// Returns the operations without an answer.
     pub fn operations(&self) -> Vec<Operation> {
         self.entries().into_iter().map(|entry| entry.operation).collect()

@@ -14,6 +14,7 @@ mod board;
 const MOST: i64 = 300 * 1024;
 
 /// Runs a command to its end and returns its exit code and the most memory that it, or a child of it, has held, in KiB.
+#[expect(clippy::zombie_processes, reason = "`wait4` waits for it")]
 fn peak(command: &mut Command) -> (i32, i64) {
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("squad starts");
     let pid = libc::pid_t::try_from(child.id()).expect("a process has a small number");
@@ -33,12 +34,17 @@ fn a_look_at_fifty_thousand_tasks_stays_below_300_mib() {
     std::fs::remove_dir_all(room.remote()).expect("an empty remote");
     board::write(&room.remote(), board::Shape { tasks: 50_000, seed: 1 }).expect("a board");
     let clone = room.clone_with("scout", "--no-checkout remote.git");
-    for line in ["scan --agent scout --json", "scan --agent scout", "next --agent scout", "list --json", "check"] {
+    let mut above = Vec::new();
+    // The first look fetches as well; what git holds for that counts.
+    for line in ["sync", "scan --agent scout --json", "scan --agent scout", "next --agent scout", "list"] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_squad"));
         clone.prepare(&mut command);
         let (code, peak) = peak(command.args(line.split(' ')));
         println!("{line}: {} MiB", peak / 1024);
         assert_eq!(code, 0, "{line}");
-        assert!(peak < MOST, "{line}: {} MiB", peak / 1024);
+        if peak >= MOST {
+            above.push(format!("{line}: {} MiB", peak / 1024));
+        }
     }
+    assert!(above.is_empty(), "{above:?}");
 }

@@ -1,7 +1,5 @@
 //! `scan`
 
-use serde_json::{Value, json};
-
 use super::provisional::{self, mark};
 use crate::cli::args::ScanArgs;
 use crate::cli::run::Context;
@@ -23,10 +21,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &ScanArgs) -> Result<u8, F
     let asked = Asked { since_last: args.since_last, safe: args.safe, fresh: args.fresh, limit };
     let scanned = scan(&session, asked)?;
     super::blocked(cx, scanned.cause.as_deref());
-    let mut answer = Answer::new("scan");
-    if let Value::Object(body) = json!(scanned) {
-        answer.body = body;
-    }
+    let answer = Answer::of("scan", &scanned);
     let now = session.now();
     cx.ui.answer(&answer, |ui| print(ui, &scanned, now, args.since_last));
     Ok(0)

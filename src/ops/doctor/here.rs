@@ -10,13 +10,9 @@ use super::Probe;
 use crate::board::probe::RefFormat;
 use crate::board::{GitError, Oid};
 use crate::model::id::Millis;
-use crate::model::operation::Operation;
 
 /// Longest time that looking through the private store may take.
 const STORE_LIMIT: Duration = Duration::from_secs(30);
-
-/// Age in milliseconds of an operation that no process works on any more: each gives up long before.
-const LEFT_BEHIND: u64 = 10 * 60 * 1000;
 
 /// Age in milliseconds at which an operation has waited for too long.
 const TOO_LONG: u64 = 24 * 60 * 60 * 1000;
@@ -144,7 +140,7 @@ fn read_through(path: &Path) -> std::io::Result<()> {
 
 pub(super) fn queue(session: &Session) -> Probe {
     let folder = session.board.state_dir().join("queue");
-    let broken = broken_in(&folder);
+    let broken = session.queue().unreadable();
     if !broken.is_empty() {
         return Probe::failed(
             "queue",
@@ -152,38 +148,22 @@ pub(super) fn queue(session: &Session) -> Probe {
         )
         .fix("move it out of that folder and look at it: what it asked for has to be asked for again");
     }
-    let waiting = session.queue().operations();
-    let now = session.now();
-    let age = |operation: &Operation| now.since(operation.at);
-    let behind = waiting.iter().filter(|operation| age(operation) > LEFT_BEHIND).count();
-    let oldest = waiting.iter().map(age).max().unwrap_or(0);
+    let waiting = session.queue().entries();
     if waiting.is_empty() {
         return Probe::ok("queue", "nothing waits");
     }
+    let now = session.now();
+    let oldest = waiting.iter().map(|entry| now.since(entry.operation.at)).max().unwrap_or(0);
+    let behind = waiting.iter().filter(|entry| !entry.owner.is_alive()).count();
     let mut detail = format!("{} waiting for the remote", waiting.len());
     if behind > 0 {
-        detail += &format!(", {behind} of them left behind by a process that has ended or was told to queue");
+        detail += &format!(", {behind} of them left by a process that has ended");
     }
     if oldest > TOO_LONG {
         detail += &format!("; the oldest since {}", crate::model::time::rfc3339(Millis(now.0 - oldest as i64)));
         return Probe::failed("queue", detail).fix("`squad sync` settles them");
     }
     Probe::warning("queue", detail).fix("`squad sync` settles them")
-}
-
-/// Returns the names of files that should hold an operation and do not.
-fn broken_in(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let named = entries.filter(|path| path.extension().is_some_and(|e| e == "json"));
-    let broken = named.filter(|path| {
-        let read = fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Operation>(&bytes).ok());
-        // One that was settled a moment ago is gone, not broken.
-        read.is_none() && path.exists()
-    });
-    let mut names: Vec<String> =
-        broken.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
-    names.sort();
-    names
 }
 
 pub(super) fn push(session: &Session) -> Probe {
