@@ -41,12 +41,14 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
     let since = since.map(|revision| start(session, revision)).transpose()?;
     let ask = (!session.options.offline).then_some(session.limits.network);
     let mut line: Vec<CommitInfo> = Vec::new();
-    let mut whole = false;
+    // What made the board was decided on the commit before it, which has to be here as well, and is not looked at.
+    let (mut whole, mut founded) = (false, false);
     session.board.commits(view.head, ask, |commit| {
-        whole = Some(commit.oid) == since;
+        whole = founded || Some(commit.oid) == since;
         if !whole {
             line.push(commit.clone());
-            whole = commit.parents.is_empty() || receipt::is_founding(&commit.message);
+            founded = receipt::is_founding(&commit.message);
+            whole = commit.parents.is_empty();
         }
         !whole
     })?;

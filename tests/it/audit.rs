@@ -58,6 +58,19 @@ fn a_board_audits_the_same_from_a_bare_and_from_a_shallow_clone() {
 }
 
 #[test]
+fn a_clone_that_came_when_the_board_was_made_has_the_commit_before_as_well() {
+    let room = Room::code();
+    let olga = room.clone_as("olga");
+    olga.ok("init");
+    // What it fetches ends at the commit that made the board.
+    let early = room.clone_as("early");
+    early.ok("list");
+    olga.ok("agents add scout --role executor");
+    early.ok("sync");
+    assert_eq!(early.ok("audit")["operations"], 2);
+}
+
+#[test]
 fn since_leaves_out_what_came_before() {
     let (room, clone) = worked_on();
     let base = room.head();
