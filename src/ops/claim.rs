@@ -27,7 +27,7 @@ pub struct Next {
 /// # Errors
 /// [`Failure`] when the board cannot be read, or nobody is named to act.
 pub fn next(session: &Session, freshness: Freshness) -> Result<Next, Failure> {
-    let view = session.view(freshness)?;
+    let view = session.view_of_member(freshness)?;
     let config = view.config()?;
     let actor = session.actor(config)?;
     let probe = Operation {

@@ -131,7 +131,7 @@ pub struct Invalid {
 /// # Errors
 /// [`Failure`] when there is no board, or nobody is named to act.
 pub fn scan(session: &Session, asked: Asked) -> Result<Scanned, Failure> {
-    let view = session.view(if asked.fresh { Freshness::Now } else { Freshness::Due })?;
+    let view = session.view_of_member(if asked.fresh { Freshness::Now } else { Freshness::Due })?;
     let config = view.config()?;
     let agent: &Agent = session.actor(config)?;
     let now = session.now();

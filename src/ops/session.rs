@@ -183,7 +183,18 @@ impl Session {
         self.usable(view)
     }
 
-    /// Returns the same, whether its configuration can be used or not: for whoever looks for what is wrong with it.
+    /// Returns the same for whoever acts. That somebody is a stranger is told only by a board that was fetched now: they
+    /// may have been entered a moment ago.
+    ///
+    /// # Errors
+    /// As [`Session::view`].
+    pub fn view_of_member(&self, freshness: Freshness) -> Result<View, Failure> {
+        let view = self.view(freshness)?;
+        let may_be_old = freshness == Freshness::Due && !self.options.offline;
+        if may_be_old && self.actor(view.config()?).is_err() { self.view(Freshness::Now) } else { Ok(view) }
+    }
+
+    /// Returns it, whether its configuration can be used or not: for whoever looks for what is wrong with it.
     ///
     /// # Errors
     /// As [`Session::view`].

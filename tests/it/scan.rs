@@ -331,3 +331,16 @@ fn next_with_nothing_to_claim_is_null() {
     let room = Room::with_tasks(&[hand_task("t-1", json!({"assigned": "aria"}))]);
     assert_eq!(room.clone_as("scout").ok("next --agent scout")["task"], Value::Null);
 }
+
+#[test]
+fn who_was_entered_a_moment_ago_is_no_stranger() {
+    let room = Room::board();
+    let (olga, scout) = (room.clone_as("olga"), room.clone_as("scout"));
+    scout.ok("scan --agent scout");
+    // Each time the board was fetched a moment ago, without them.
+    olga.ok("agents add late --role executor");
+    assert_eq!(scout.ok("scan --agent late")["agent"], "late");
+    olga.ok("agents add later --role executor");
+    olga.ok("new Work --id t-1 --file src/a");
+    assert_eq!(scout.ok("next --agent later")["task"]["id"], "t-1");
+}
