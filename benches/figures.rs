@@ -436,11 +436,11 @@ fn measure_contention(plan: &Plan, report: &mut Report, clones: usize, each: usi
     let free = bed.claimable();
     let (first, free) = free.split_at(clones);
     assert!(free.len() >= clones * each, "the board has too few free tasks");
-    for n in 0..clones {
+    for (n, task) in first.iter().enumerate() {
         let racer = format!("racer-{n}");
         bed.clone_to(&racer);
         // A clone at work: before the remote has accepted anything of it, a clone announces only what was beaten.
-        bed.claim(&racer, board::EXECUTORS[n % 8], &first[n]);
+        bed.claim(&racer, board::EXECUTORS[n % 8], task);
         bed.clone_to(&format!("git-{n}"));
     }
     let what = format!("{clones} clones × {each} claims");
