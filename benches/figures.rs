@@ -434,8 +434,8 @@ fn measure_writing(plan: &Plan, bed: &Bed, report: &mut Report) {
 fn measure_contention(plan: &Plan, report: &mut Report, clones: usize, each: usize) {
     let bed = Bed::new(plan, 1_000);
     let free = bed.claimable();
+    assert!(free.len() >= clones * (1 + each), "the board has too few free tasks");
     let (first, free) = free.split_at(clones);
-    assert!(free.len() >= clones * each, "the board has too few free tasks");
     for (n, task) in first.iter().enumerate() {
         let racer = format!("racer-{n}");
         bed.clone_to(&racer);

@@ -41,13 +41,12 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
     let since = since.map(|revision| start(session, revision)).transpose()?;
     let ask = (!session.options.offline).then_some(session.limits.network);
     let mut line: Vec<CommitInfo> = Vec::new();
-    // What made the board was decided on the commit before it, which has to be here as well, and is not looked at.
-    let (mut whole, mut founded) = (false, false);
+    let mut whole = false;
     session.board.commits(view.head, ask, |commit| {
-        whole = founded || Some(commit.oid) == since;
+        // What made the board was decided on the commit before it, which has to be here as well, and is not looked at.
+        whole = Some(commit.oid) == since || line.last().is_some_and(|last| receipt::is_founding(&last.message));
         if !whole {
             line.push(commit.clone());
-            founded = receipt::is_founding(&commit.message);
             whole = commit.parents.is_empty();
         }
         !whole

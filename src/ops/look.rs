@@ -62,10 +62,7 @@ pub fn show(session: &Session, id: &TaskId, at: Option<&str>) -> Result<Shown, F
             degraded: None,
         });
     }
-    let mut view = session.view(Freshness::Due)?;
-    if view.snapshot.place(id)?.is_none() && !session.options.offline {
-        view = session.view(Freshness::Now)?;
-    }
+    let view = session.view_with(Freshness::Due, |view| Ok(view.snapshot.place(id)?.is_some()))?;
     let (task, document, faults) =
         view.snapshot.lenient(id)?.ok_or_else(|| Refusal::NotFound { what: "task", name: id.to_string() })?;
     let receipts =

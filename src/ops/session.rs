@@ -183,18 +183,30 @@ impl Session {
         self.usable(view)
     }
 
-    /// Returns the same for whoever acts. That somebody is a stranger is told only by a board that was fetched now: they
-    /// may have been entered a moment ago.
+    /// Returns the board with what is looked for. That it is not there is told only by a board that was fetched now: it may
+    /// have come a moment ago.
+    ///
+    /// # Errors
+    /// As [`Session::view`], and as the look.
+    pub fn view_with(
+        &self,
+        freshness: Freshness,
+        is_there: impl FnOnce(&View) -> Result<bool, Failure>,
+    ) -> Result<View, Failure> {
+        let view = self.view(freshness)?;
+        let may_be_old = freshness == Freshness::Due && !self.options.offline;
+        if may_be_old && !is_there(&view)? { self.view(Freshness::Now) } else { Ok(view) }
+    }
+
+    /// Returns the board with whoever acts in its roster.
     ///
     /// # Errors
     /// As [`Session::view`].
     pub fn view_of_member(&self, freshness: Freshness) -> Result<View, Failure> {
-        let view = self.view(freshness)?;
-        let may_be_old = freshness == Freshness::Due && !self.options.offline;
-        if may_be_old && self.actor(view.config()?).is_err() { self.view(Freshness::Now) } else { Ok(view) }
+        self.view_with(freshness, |view| Ok(self.actor(view.config()?).is_ok()))
     }
 
-    /// Returns it, whether its configuration can be used or not: for whoever looks for what is wrong with it.
+    /// Returns the board, whether its configuration can be used or not: for whoever looks for what is wrong with it.
     ///
     /// # Errors
     /// As [`Session::view`].
