@@ -38,6 +38,18 @@ impl TreeFiles {
     pub fn new(source: Source, tree: Option<Oid>) -> Self {
         Self { source, tree }
     }
+
+    /// Reads something of the tree. A version of the board that the private store has, it has whole: what is missing
+    /// there was lost, and the store is to be made anew.
+    fn read_from<T>(&self, read: impl FnOnce(&Objects) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        let read = read(self.source.objects());
+        if let (Err(error), Source::Store(store)) = (&read, &self.source)
+            && let Some(GitError::Missing { .. }) = error.downcast_ref()
+        {
+            store.condemn();
+        }
+        read
+    }
 }
 
 fn kind_of(kind: git::EntryKind) -> EntryKind {
@@ -67,23 +79,22 @@ fn read_blob(objects: &Objects, entry: &Entry) -> Result<Vec<u8>, ReadError> {
 impl Files for TreeFiles {
     fn list(&self, folder: &str) -> Result<Vec<Entry>, ReadError> {
         let Some(tree) = self.tree else { return Ok(Vec::new()) };
-        let objects = self.source.objects();
-        match objects.lookup(tree, folder)? {
+        self.read_from(|objects| match objects.lookup(tree, folder)? {
             Some(entry) if entry.kind() == git::EntryKind::Folder => {
                 Ok(objects.tree_entries(entry.oid)?.iter().map(|e| entry_of(&e.name, e)).collect())
             }
             _ => Ok(Vec::new()),
-        }
+        })
     }
 
     fn find(&self, path: &str) -> Result<Option<Entry>, ReadError> {
         let Some(tree) = self.tree else { return Ok(None) };
         let name = path.rsplit('/').next().unwrap_or(path);
-        Ok(self.source.objects().lookup(tree, path)?.map(|entry| entry_of(name.as_bytes(), &entry)))
+        self.read_from(|objects| Ok(objects.lookup(tree, path)?.map(|entry| entry_of(name.as_bytes(), &entry))))
     }
 
     fn read(&self, _: &str, entry: &Entry) -> Result<Vec<u8>, ReadError> {
-        read_blob(self.source.objects(), entry)
+        self.read_from(|objects| read_blob(objects, entry))
     }
 }
 

@@ -90,6 +90,12 @@ pub enum GitError {
         /// Its name.
         oid: Oid,
     },
+    /// The private store lacks objects that it should have; it is made anew when it is opened next.
+    #[error("the private copy of the board, {path}, has holes")]
+    Holed {
+        /// The store.
+        path: PathBuf,
+    },
     /// An object is of another kind than asked for.
     #[error("object {oid} is not a {expected}")]
     WrongKind {
@@ -166,6 +172,7 @@ impl GitError {
                 }
                 _ => "see that you own it and may write there, and that the disk has room",
             },
+            Self::Holed { .. } => "run the command again: it fetches a new copy",
             Self::Command { .. }
             | Self::Library { .. }
             | Self::Missing { .. }

@@ -125,10 +125,10 @@ impl Store {
         let mode = if turn.is_some() { Mode::Grow } else { Mode::Apart };
         let written = pack::write(self.path(), &drafts, mode, &|oid| self.raw(oid));
         match &written {
-            Ok(()) => memory.hardened.set(true),
+            Ok(_) => memory.hardened.set(true),
             Err(_) => memory.drafts.replace(drafts).clear(),
         }
-        written
+        written.map(drop)
     }
 
     /// Takes the small pack that a head has just arrived in into the pack that grows: there each version of a large
@@ -155,8 +155,8 @@ impl Store {
         fresh.retain(|object| left.remove(&object.oid));
         // What the walk did not meet is what git has added for its own differences.
         fresh.splice(0..0, left.into_iter().map(|oid| Fresh { oid, base: None }));
-        pack::write(self.path(), &fresh, Mode::Grow, &|oid| self.raw(oid))?;
-        small.remove();
+        let grown = pack::write(self.path(), &fresh, Mode::Grow, &|oid| self.raw(oid))?;
+        small.give_way_to(self.path(), grown);
         if memory.drafts.borrow().is_empty() {
             memory.renew(&self.repo)?;
         }

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::super::remote::{Expected, Fetched};
+use super::super::fetch::Fetched;
+use super::super::remote::Expected;
 use super::super::store::TIP;
 use super::super::testkit::{Kit, LIMIT, child};
 use super::*;
@@ -263,4 +264,33 @@ fn packs_that_are_joined_leave_nothing_out() {
     store.ref_set(TIP, next, Expected::Any).unwrap();
     assert_eq!(kit.store(&kit.path("work")).tip().unwrap(), Some(next));
     kit.run(store.path(), &["fsck", "--strict"]);
+}
+
+/// A process that dies between writing the pack that grows and noting it leaves both the former pack and the new one. To
+/// gather the new one into the former gives the new one again, and it must not be taken for what has become needless.
+#[test]
+fn a_grown_pack_that_nobody_noted_is_not_lost_when_it_is_gathered() {
+    let kit = Kit::new();
+    let dir = kit.repo("work");
+    let (path, head) = {
+        let store = kit.store(&dir);
+        let base = board(&store, 3);
+        let former: Vec<_> = files(store.path(), "pack")
+            .into_iter()
+            .chain(files(store.path(), "idx"))
+            .chain([store.path().join("rolling")])
+            .collect();
+        let former: Vec<_> = former.into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect();
+        let head = child(&store, Some(base), &task(0), "changed\n");
+        store.ref_set(TIP, head, Expected::Any).unwrap();
+        for (bytes, path) in former {
+            fs::write(path, bytes).unwrap();
+        }
+        (store.path().to_owned(), head)
+    };
+    assert_eq!(files(&path, "pack").len(), 2, "the former one and the new one");
+    kit.store(&dir).gather(head).unwrap();
+    assert!(kit.store(&dir).contains(head));
+    assert_eq!(files(&path, "pack").len(), 1);
+    kit.run(&path, &["fsck", "--strict"]);
 }

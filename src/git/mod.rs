@@ -6,6 +6,7 @@
 
 pub mod diff;
 mod error;
+pub mod fetch;
 pub mod follow;
 mod harden;
 pub mod history;
@@ -29,12 +30,13 @@ mod watch;
 
 pub use diff::{Change, ChangedPath};
 pub use error::GitError;
+pub use fetch::{FetchFault, Fetched, Mirror};
 pub use follow::{Follow, PathSet, follow};
 pub use objects::{CommitInfo, Entry, EntryKind, Identity, Objects, Signed};
 pub use oid::Oid;
 pub use place::{Head, Place, RefFormat, Settings, Worktree, branch_tip};
 pub use porcelain::{PushLine, parse_push};
-pub use remote::{Expected, FetchFault, Fetched, Mirror, PushOutcome, RejectedBy, Remote, Update};
+pub use remote::{Expected, PushOutcome, RejectedBy, Remote, Update};
 pub use staged::{StagedEntry, staged_entries};
 pub use store::{Rewound, Store};
 pub use subprocess::{Git, end_orphans};

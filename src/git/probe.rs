@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use git2::ObjectType;
 
-use super::remote::{FetchFault, Mirror, Remote};
+use super::fetch::{FetchFault, Mirror};
+use super::remote::Remote;
 use super::subprocess::{End, Git};
 use super::{Expected, GitError, Oid, Store};
 

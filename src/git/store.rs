@@ -18,7 +18,7 @@ use git2::{ErrorCode, Repository};
 use super::objects::Objects;
 use super::pack;
 use super::remote::Expected;
-use super::subprocess::Git;
+use super::subprocess::{End, Git};
 use super::{GitError, Oid};
 
 /// The last head of the board that the remote confirmed.
@@ -29,6 +29,9 @@ pub(super) const INCOMING: &str = "refs/squad/incoming";
 
 /// Where heads stand while they are copied into the user's repository.
 pub(super) const LANDING: &str = "refs/squad/landing";
+
+/// The file that condemns a store.
+const CONDEMNED: &str = "condemned";
 
 /// How long a ref may be locked by another process before that counts as a failure. libgit2 itself never waits.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -114,7 +117,8 @@ impl Store {
     /// # Errors
     /// [`GitError::Library`], [`GitError::Io`] or [`GitError::Missing`] for a damaged one.
     pub fn open(path: &Path) -> Result<Self, GitError> {
-        if !path.join("HEAD").is_file() || !path.join("config").is_file() {
+        let condemned = path.join(CONDEMNED).exists();
+        if condemned || !path.join("HEAD").is_file() || !path.join("config").is_file() {
             let source = io::ErrorKind::NotFound.into();
             return Err(GitError::Io { what: "open the private store", path: path.to_owned(), source });
         }
@@ -284,22 +288,57 @@ impl Store {
     }
 
     /// Waits for the right to change how deep the store is: git's own lock for that is held for a whole fetch, and
-    /// whoever meets it fails at once. Nothing is returned at the deadline. Dropping the file gives it back.
+    /// whoever meets it fails at once. Nothing is returned at the deadline. Closing the file gives it back, once no git
+    /// holds it either.
     pub(super) fn depth_gate(&self, deadline: Instant) -> Result<Option<fs::File>, GitError> {
         let gate = self.gate("depth.gate", deadline)?;
         if gate.is_some() {
-            // Of a git that was killed, since those that live hold it behind the gate; but one whose squad was killed
-            // may live on for a while.
-            self.remove_lock("shallow.lock", ORPHAN_LIFE);
+            // Of a git that was killed: those that live hold the gate.
+            self.remove_lock("shallow.lock", Duration::ZERO);
         }
         Ok(gate)
+    }
+
+    /// Takes the right to fetch refs that are kept below a prefix, if nobody has it, and removes what a killed git left
+    /// locked there: git would wait for such a lock and fail, every time. Those that live hold the gate. Whoever does not
+    /// get it may fetch all the same.
+    pub(super) fn mirror_gate(&self, prefix: &str) -> Option<fs::File> {
+        let gate = self.gate("mirror.gate", Instant::now()).unwrap_or(None)?;
+        for entry in fs::read_dir(self.path.join(prefix)).into_iter().flatten().flatten() {
+            if entry.path().extension().is_some_and(|extension| extension == "lock") {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        Some(gate)
+    }
+
+    /// Looks whether everything is here that the refs name, and condemns the store where it is not.
+    ///
+    /// # Errors
+    /// [`GitError::Holed`] where something is missing.
+    pub(super) fn look_for_holes(&self, git: &Git) -> Result<(), GitError> {
+        let walk = git.command("rev-list").git_dir(&self.path).verb();
+        let finished = walk.args(["--objects", "--all", "--quiet"]).run()?;
+        match finished.end {
+            End::Exited(code) if code != 0 => {
+                self.condemn();
+                Err(GitError::Holed { path: self.path.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says that something is missing here that should not be: whoever opens the store next makes it anew. Where that
+    /// cannot be noted, the next one finds out by itself.
+    pub fn condemn(&self) {
+        let _ = fs::File::create(self.path.join(CONDEMNED));
     }
 
     /// Waits for a lock of our own, which the system takes from a process that dies. Nothing at the deadline.
     pub(super) fn gate(&self, name: &str, deadline: Instant) -> Result<Option<fs::File>, GitError> {
         let path = self.path.join(name);
         let fail = || GitError::io("lock", &path);
-        let file = fs::File::options().create(true).append(true).open(&path).map_err(fail())?;
+        let file = fs::File::options().create(true).read(true).append(true).open(&path).map_err(fail())?;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Some(file)),

@@ -269,6 +269,16 @@ impl<'a> Invocation<'a> {
         self
     }
 
+    /// Lets it and whatever it starts hold a locked file for as long as they live, also without us. It is their empty
+    /// standard input.
+    ///
+    /// # Errors
+    /// [`GitError::Io`] where the system has no more handles.
+    pub(super) fn holding(mut self, lock: &std::fs::File) -> Result<Self, GitError> {
+        self.command.stdin(lock.try_clone().map_err(GitError::io("hand on the lock of", "the private store"))?);
+        Ok(self)
+    }
+
     /// Is told the id of the child, which is also the id of its process group, as soon as it runs.
     #[must_use]
     pub fn on_start(mut self, told: impl FnOnce(u32) + 'a) -> Self {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use super::{Git, Identity, Oid, Place, Remote, Settings, Store};
+use super::{Fetched, Git, Identity, Mirror, Oid, Place, Remote, Settings, Store};
 
 /// Long enough for a loaded machine; no test waits for it.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
@@ -154,4 +154,29 @@ pub(super) fn child(store: &Store, base: Option<Oid>, path: &str, content: &str)
     let tree = store.edit_tree(base_info.map(|info| info.tree), &[(path.to_owned(), Some(blob))]).unwrap();
     let parents: Vec<Oid> = base.into_iter().collect();
     store.commit(&parents, tree, &someone(at_ms), &someone(at_ms), &format!("set {path}\n")).unwrap()
+}
+
+pub fn head_of(fetched: Fetched) -> Oid {
+    match fetched {
+        Fetched::Head { head, .. } => head,
+        Fetched::NoBranch => panic!("the branch is there"),
+    }
+}
+
+/// Fetches `main` into the clone's store, confirms it, and returns it.
+pub fn synced(kit: &Kit, dir: &Path) -> (Store, Remote, Oid) {
+    let (store, remote) = (kit.store(dir), kit.origin(dir));
+    let Fetched::Head { head, before } = remote.fetch(&store, "main", None, LIMIT).unwrap() else {
+        panic!("main is there")
+    };
+    assert_eq!(store.advance_tip(head, before).unwrap(), Ok(head));
+    (store, remote, head)
+}
+
+pub fn main_at(kit: &Kit) -> Oid {
+    kit.rev(&kit.path("remote.git"), "refs/heads/main")
+}
+
+pub fn outboxes() -> Mirror {
+    Mirror { theirs: "refs/squad/outbox/".to_owned(), ours: "refs/squad/outboxes/".to_owned() }
 }

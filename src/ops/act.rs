@@ -92,13 +92,10 @@ impl Session {
             return self.act_alone(task, make);
         }
         if let Some(turn) = Turn::take(self)? {
-            let view = self.view(Freshness::ToBuildOn)?;
-            view.must_be_true()?;
+            // Not even a no can be told from a board that is not the one which the remote has now.
+            let view = self.view(Freshness::ToBuildOn)?.or_fault()?;
             let operation = self.asked(&view, task, &make)?;
-            return match view.fault {
-                Some(fault) => Err(fault),
-                None => self.publish_in(turn, &operation),
-            };
+            return self.publish_in(turn, &operation);
         }
         // Another process of this clone is publishing. What it knows of the board is a moment old at most, and it, or
         // whoever leads after it, takes this operation along.
@@ -109,7 +106,7 @@ impl Session {
         match result {
             // Made on what another process had seen, which may have been too old by a moment to be asked of.
             Err(failure) if may_come_of_age(verb, failure.code) && self.options.epoch.is_none() => {
-                let operation = self.asked(&self.view(Freshness::Now)?, task, &make)?;
+                let operation = self.asked(&self.view(Freshness::Now)?.or_fault()?, task, &make)?;
                 self.queue_up(&operation)
             }
             result => result,
@@ -124,13 +121,10 @@ impl Session {
     ) -> Result<Done, Failure> {
         let view = self.view(Freshness::Now)?;
         view.must_be_true()?;
-        let operation = self.asked(&view, task, &make)?;
         let waits = self.options.queue && !self.options.dry_run && (self.options.offline || view.degraded.is_some());
-        match view.fault.filter(|_| !self.options.dry_run && !waits) {
-            Some(fault) => Err(fault),
-            None if waits => self.enqueue(&operation),
-            None => self.publish(&operation),
-        }
+        let view = if self.options.dry_run || waits { view } else { view.or_fault()? };
+        let operation = self.asked(&view, task, &make)?;
+        if waits { self.enqueue(&operation) } else { self.publish(&operation) }
     }
 
     /// Makes the operation that asks for an action.

@@ -31,6 +31,17 @@ impl View {
         Self { degraded: Some(said.unwrap_or_else(|| in_one_line(&failure))), fault: Some(failure), ..self }
     }
 
+    /// Returns the board only as the remote has it now.
+    ///
+    /// # Errors
+    /// The [`Failure`] that was put aside for reading.
+    pub(super) fn or_fault(self) -> Result<Self, Failure> {
+        match self.fault {
+            Some(fault) => Err(fault),
+            None => Ok(self),
+        }
+    }
+
     /// Refuses to build on what is not the board as the remote has it, unless the remote is merely out of reach.
     ///
     /// # Errors

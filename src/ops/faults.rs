@@ -86,7 +86,7 @@ impl From<GitError> for Failure {
             _ => ErrorCode::Internal,
         };
         let hint = error.hint();
-        let retryable = matches!(error, GitError::TimedOut { .. });
+        let retryable = matches!(error, GitError::TimedOut { .. } | GitError::Holed { .. } | GitError::Missing { .. });
         let failure = Self::new(code, error.to_string()).hint(hint).retryable(retryable);
         match error.source() {
             Some(source) => failure.caused_by(source),

@@ -285,3 +285,39 @@ fn what_the_user_s_branch_is_moved_to_is_on_the_disk_first() {
     let objects = synced.lines().filter(|path| path.starts_with(&theirs)).count();
     assert!(objects >= new, "{objects} synced of {new} new objects:\n{synced}");
 }
+
+/// What a git holds locked is not taken from it because its squad was killed.
+#[test]
+fn whoever_comes_after_a_kill_waits_for_the_git_that_lives_on() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let room = Room::board();
+    let clone = room.clone_as("scout");
+    clone.git("config squad.networkSeconds 2");
+    let (begun, over) = (room.path().join("begun"), room.path().join("over"));
+    let slow = clone.dir.join("bin/git");
+    // The first fetch of all waits until it is told to go on.
+    let wait = format!("touch {}; while [ ! -e {} ]; do sleep 0.02; done", begun.display(), over.display());
+    let path = std::env::var("PATH").expect("there is a PATH");
+    let script = format!("case \"$*\" in *--depth=1*) {wait} ;; esac\nPATH='{path}' exec git \"$@\"");
+    clone.write("bin/git", format!("#!/bin/sh\n{script}\n"));
+    std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+
+    let mut squad = clone.command(env!("CARGO_BIN_EXE_squad"));
+    squad.arg("list").env("PATH", format!("{}:{path}", clone.dir.join("bin").display()));
+    let mut squad = squad.stdout(std::process::Stdio::null()).spawn().expect("squad starts");
+    while !begun.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    squad.kill().expect("it is ours");
+    squad.wait().expect("it is ours");
+    let lock = clone.dir.join(".git/squad/board.git/shallow.lock");
+    std::fs::write(&lock, "").expect("the store is there");
+    clone.refused("list", 8, "remote-unreachable");
+    assert!(lock.exists(), "the git that has it lives");
+
+    std::fs::write(&over, "").expect("a file");
+    wait_for_orphans(room.path());
+    clone.ok("list");
+    assert!(!lock.exists());
+}

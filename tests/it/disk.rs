@@ -154,3 +154,32 @@ fn where_the_git_folder_cannot_be_written_to_it_is_named_and_nothing_is_done() {
         }
     }
 }
+
+/// A disk that loses what it was given: the board is the remote's, so a private copy with holes is only a reason to
+/// fetch again.
+#[test]
+fn a_private_copy_that_lost_an_object_is_fetched_anew() {
+    let room = board();
+    let clone = room.clone_as("scout");
+    clone.ok("list");
+    let store = clone.dir.join(".git/squad/board.git");
+    let pack = clone.dir.join("packs");
+    std::fs::rename(store.join("objects/pack"), &pack).expect("the store has packs");
+    std::fs::create_dir(store.join("objects/pack")).expect("a folder");
+    for path in std::fs::read_dir(pack).expect("it is a folder").flatten().map(|entry| entry.path()) {
+        if path.extension().is_some_and(|ending| ending == "pack") {
+            let mut unpack = clone.command("git");
+            unpack.arg("--git-dir").arg(&store).args(["unpack-objects", "-q"]);
+            unpack.stdin(std::fs::File::open(path).expect("it is a file"));
+            assert!(unpack.status().expect("git starts").success());
+        }
+    }
+    let lost = room.git(&format!("--git-dir {} rev-parse main:squad/tasks/json/t-free.json", room.remote().display()));
+    std::fs::remove_file(store.join("objects").join(&lost[..2]).join(&lost[2..])).expect("it was there");
+
+    let told = clone.json("show t-free").0;
+    assert!(told.code != 0, "{told}");
+    clone.ok("claim t-free --agent scout");
+    assert_eq!(room.task("t-free")["claim"]["agent"], "scout");
+    assert_sound(&clone, &store);
+}

@@ -111,6 +111,18 @@ fn where_only_the_outbox_is_refused_squad_works_without_it() {
 }
 
 #[test]
+fn with_the_remote_gone_no_old_board_says_no() {
+    let room = Room::board();
+    let clone = room.clone_as("scout");
+    clone.ok("list");
+    room.put_tasks(&[hand_task("t-new", json!({"assigned": "scout"}))]);
+    std::fs::rename(room.remote(), room.path().join("gone.git")).unwrap();
+    for line in ["claim t-new --agent scout", "comment t-new hello --agent scout", "claim t-new --agent newcomer"] {
+        clone.refused(line, 8, "remote-unreachable");
+    }
+}
+
+#[test]
 fn with_the_remote_gone_reading_works_and_a_claim_does_not() {
     let (room, clone) = one_task();
     let gone = room.path().join("gone.git");

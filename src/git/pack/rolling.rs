@@ -55,8 +55,8 @@ pub(in super::super) enum Mode {
     Apart,
 }
 
-/// Writes objects to the disk, all of them in a pack; they are durable when this returns. `read` gives an object, new
-/// or old.
+/// Writes objects to the disk, all of them in a pack, and returns its name; they are durable when this returns. `read`
+/// gives an object, new or old.
 ///
 /// # Errors
 /// [`GitError::Io`] where the disk refuses, or what `read` says.
@@ -65,7 +65,7 @@ pub(in super::super) fn write(
     fresh: &[Fresh],
     mode: Mode,
     read: &dyn Fn(Oid) -> Result<Raw, GitError>,
-) -> Result<(), GitError> {
+) -> Result<Oid, GitError> {
     let former = if mode == Mode::Grow { load(store) } else { None };
     let (former, mut pack) = former.map_or_else(|| (None, Pack::new()), |(name, pack)| (Some(name), pack));
     for object in fresh {
@@ -87,9 +87,9 @@ pub(in super::super) fn write(
         note(store, finished.name);
     }
     if let Some(former) = former.filter(|former| *former != finished.name) {
-        Small { index: path(store, former, "idx"), objects: Vec::new() }.remove();
+        remove(&path(store, former, "idx"));
     }
-    Ok(())
+    Ok(finished.name)
 }
 
 /// Returns the object of the pack that an object is to be the difference to.
@@ -110,13 +110,20 @@ pub(in super::super) struct Small {
 }
 
 impl Small {
-    /// Removes it. All that is in it must be elsewhere.
-    pub fn remove(self) {
-        // The index first, as git does: a pack without one is nothing to a reader.
-        let _ = fs::remove_file(&self.index);
-        for ending in ["pack", "rev"] {
-            let _ = fs::remove_file(self.index.with_extension(ending));
+    /// Removes it, now that all that is in it is in the pack of this name. That may be the very same one: a process
+    /// that dies between writing the pack that grows and noting it leaves a pack that the next one writes again.
+    pub fn give_way_to(self, store: &Path, grown: Oid) {
+        if self.index != path(store, grown, "idx") {
+            remove(&self.index);
         }
+    }
+}
+
+/// Removes a pack by its index, which goes first, as with git: a pack without one is nothing to a reader.
+fn remove(index: &Path) {
+    let _ = fs::remove_file(index);
+    for ending in ["pack", "rev"] {
+        let _ = fs::remove_file(index.with_extension(ending));
     }
 }
 
