@@ -60,6 +60,10 @@ chaos SECONDS="600":
 power-cut CUTS="10":
     SQUAD_POWER_CUTS={{CUTS}} cargo test --locked --test it -- --ignored --nocapture power::
 
+# The published hook, run by the real pre-commit program, which has to be on PATH
+pre-commit:
+    SQUAD_NO_SKIP=1 cargo test --locked --test it -- --ignored hooks::the_pre_commit_program
+
 # Licences, advisories, bans and sources of the dependencies
 deny:
     cargo deny check

@@ -21,6 +21,7 @@ pub mod past;
 pub mod probe;
 pub mod receipt;
 pub mod render;
+pub mod repository;
 pub mod rewind;
 pub mod snapshot;
 pub mod store;

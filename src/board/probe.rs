@@ -9,6 +9,7 @@ use crate::git::probe::{self, Letter};
 use crate::git::{FetchFault, Git, GitError, Oid};
 
 pub use crate::git::RefFormat;
+pub use crate::git::probe::version_numbers;
 
 /// Returns what git says of its version.
 ///

@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::commits::{IndexFiles, Source, TreeFiles};
+use super::commits::{Source, TreeFiles};
 use super::index::Index;
 use super::layout::{CONFIG, pathspecs};
 use super::receipt::{self, Receipt};
 use super::snapshot::Snapshot;
 use crate::git::{
     CommitInfo, FetchFault, Fetched, Follow, Git, GitError, Head, Objects, Oid, PathSet, Place, Remote, Rewound,
-    Settings, Store, branch_tip, follow, staged_entries,
+    Settings, Store, branch_tip, follow,
 };
 
 /// Where the board is looked for when nothing says where it is, after the remote's own branch.
@@ -332,9 +332,7 @@ impl BoardStore {
     /// # Errors
     /// [`AccessFault::Git`] with the reason, where the index or the repository is of a kind that cannot be read.
     pub fn staged(&self, index: Option<&Path>) -> Result<Snapshot, AccessFault> {
-        let staged = staged_entries(&self.place, &self.git, index)?;
-        let objects = Rc::new(Objects::of_place(&self.place)?);
-        Ok(Snapshot::new(Box::new(IndexFiles::new(objects, &staged))))
+        super::repository::staged(&self.place, &self.git, index)
     }
 
     /// Returns the commit that a revision names: of the board, else of the user's repository.

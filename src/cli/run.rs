@@ -129,6 +129,7 @@ fn dispatch(cli: Cli, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Doctor => commands::doctor::run(&mut cx),
         Command::Schema(args) => commands::papers::schema(&mut cx, &args),
         Command::Lock(args) => commands::lock::run(&mut cx, name, args),
+        Command::Hook(command) => commands::hook::run(&mut cx, name, command),
         Command::Demo(args) => commands::demo::run(&mut cx, &args),
         Command::Completions(args) => commands::papers::completions(&mut cx, &args),
         Command::Man(args) => commands::papers::man(&mut cx, &args),

@@ -147,6 +147,13 @@ impl Ui {
         }
     }
 
+    /// Tells a part of a failure, on stderr; even under `--quiet`. Nothing under `--json`, where the object has it.
+    pub fn complain(&mut self, line: &Line) {
+        if !self.voice.json {
+            self.talk(line);
+        }
+    }
+
     /// Tells a failure: JSON on stdout under `--json`, else text on stderr.
     pub fn failure(&mut self, command: Option<&str>, failure: &Failure) {
         if self.voice.json {

@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod follow;
 mod harden;
 pub mod history;
+pub mod hooks;
 pub mod objects;
 mod oid;
 mod pack;

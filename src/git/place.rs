@@ -366,6 +366,25 @@ impl Settings {
         self.values.insert(folded(key), vec![value.to_owned()]);
         Ok(())
     }
+
+    /// Takes a whole section out of the repository's own configuration, through git, unless it is only to be looked for.
+    /// Tells whether it was there.
+    ///
+    /// # Errors
+    /// What git says, for one where another process holds the file.
+    pub fn forget_local(place: &Place, git: &Git, section: &str, only_look: bool) -> Result<bool, GitError> {
+        let own = || git.command("config").dir(place.run_dir()).git_dir(&place.common_dir).verb().arg("--local");
+        let listed = own().args(["--name-only", "-z", "--list"]).output()?;
+        let inside = format!("{section}.");
+        let is_inside = |key: &[u8]| key.starts_with(inside.as_bytes());
+        if !listed.split(|byte| *byte == 0).any(is_inside) {
+            return Ok(false);
+        }
+        if !only_look {
+            own().args(["--remove-section", section]).output()?;
+        }
+        Ok(true)
+    }
 }
 
 /// Tells whether git could have named a setting so: a section, perhaps a subsection of any text, and a variable.

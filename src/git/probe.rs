@@ -23,6 +23,12 @@ pub fn version(git: &Git) -> Result<String, GitError> {
     Ok(super::subprocess::sanitise(&output))
 }
 
+/// Returns the first two numbers of what git says of its version.
+pub fn version_numbers(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.strip_prefix("git version ")?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
 /// A message at the remote, as far as it may be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Letter {
@@ -112,5 +118,18 @@ impl Remote {
         let list = list.arg(format!("--max-count={MOST_COMMITS}")).args(["HEAD", "--not", "--remotes", "--"]);
         let output = list.args(paths).output()?;
         String::from_utf8_lossy(&output).lines().map(str::parse).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_read_from_what_any_git_says() {
+        assert_eq!(version_numbers("git version 2.47.3"), Some((2, 47)));
+        assert_eq!(version_numbers("git version 2.39.5 (Apple Git-154)"), Some((2, 39)));
+        assert_eq!(version_numbers("git version 2.45.windows.1"), Some((2, 45)));
+        assert_eq!(version_numbers("I am not git"), None);
     }
 }

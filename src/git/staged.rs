@@ -37,14 +37,16 @@ impl StagedEntry {
 }
 
 /// Returns the entries of an index, sorted by path. `index` is the file that a hook was given, for git may build a
-/// partial commit in another than `<git dir>/index`.
+/// partial commit in another than `<git dir>/index`. One that another repository's hook has left in the environment
+/// is not looked at.
 ///
 /// Paths that are only announced (`git add --intent-to-add`) are left out: the commit will not hold them.
 ///
 /// # Errors
 /// [`GitError::UnreadableIndex`] with both libgit2's and git's reason.
 pub fn staged_entries(place: &Place, git: &Git, index: Option<&Path>) -> Result<Vec<StagedEntry>, GitError> {
-    let path = index.map_or_else(|| place.git_dir.join("index"), |index| place.run_dir().join(index));
+    let given = index.map(|index| place.run_dir().join(index)).filter(|index| is_of(place, index));
+    let path = given.unwrap_or_else(|| place.git_dir.join("index"));
     if !path.exists() {
         return Ok(Vec::new());
     }
@@ -55,6 +57,13 @@ pub fn staged_entries(place: &Place, git: &Git, index: Option<&Path>) -> Result<
             reason: format!("{}; {by_git}", library.message()),
         }),
     }
+}
+
+/// Tells whether an index may be of this worktree: it is in no git folder but its own.
+fn is_of(place: &Place, index: &Path) -> bool {
+    let Some(folder) = index.parent().and_then(|folder| folder.canonicalize().ok()) else { return true };
+    let is_own = || place.git_dir.canonicalize().is_ok_and(|own| own == folder);
+    !folder.join("HEAD").is_file() || is_own()
 }
 
 fn entries_of(index: &Index) -> Vec<StagedEntry> {

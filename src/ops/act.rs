@@ -370,7 +370,7 @@ fn written(files: &[FileChange], id: &TaskId, place: &Place) -> Option<Value> {
 }
 
 /// Returns the difference of two texts, as `diff -u` shows it.
-fn difference(old: &[u8], new: &[u8], path: &str) -> String {
+pub(super) fn difference(old: &[u8], new: &[u8], path: &str) -> String {
     let (old, new) = (String::from_utf8_lossy(old), String::from_utf8_lossy(new));
     similar::TextDiff::from_lines(old.as_ref(), new.as_ref())
         .unified_diff()

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::session::{Options, Session};
 use crate::board::Git;
-use crate::board::probe::git_version;
+use crate::board::probe::{git_version, version_numbers};
 use crate::clock::Clock;
 use crate::model::vocabulary::words;
 
@@ -127,28 +127,9 @@ fn git() -> Probe {
         Err(error) => return Probe::of("git", &error.into()),
     };
     let fix = format!("install git {}.{} or newer and put it on PATH", OLDEST_GIT.0, OLDEST_GIT.1);
-    match version_in(&found) {
+    match version_numbers(&found) {
         None => Probe::failed("git", format!("git answers what nobody can read: {found}")).fix(fix),
         Some(version) if version < OLDEST_GIT => Probe::failed("git", format!("{found} is too old")).fix(fix),
         Some(_) => Probe::ok("git", found),
-    }
-}
-
-/// Returns the first two numbers of a version.
-fn version_in(text: &str) -> Option<(u32, u32)> {
-    let mut numbers = text.strip_prefix("git version ")?.split('.');
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_version_is_read_from_what_any_git_says() {
-        assert_eq!(version_in("git version 2.47.3"), Some((2, 47)));
-        assert_eq!(version_in("git version 2.39.5 (Apple Git-154)"), Some((2, 39)));
-        assert_eq!(version_in("git version 2.45.windows.1"), Some((2, 45)));
-        assert_eq!(version_in("I am not git"), None);
     }
 }

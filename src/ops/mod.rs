@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod evidence;
 pub mod failure;
 mod faults;
+pub mod hook;
 pub mod init;
 pub mod limits;
 pub mod look;

@@ -45,6 +45,8 @@ const WRITING: &[&str] = &[
     "restore old",
     "cancel back --reason r",
     "reopen done --reason r",
+    "hook install",
+    "hook uninstall",
 ];
 
 /// Every verb that only reads.
@@ -67,6 +69,8 @@ const READING: &[&str] = &[
     "schema task",
     "lock check src/a --agent aria",
     "lock list",
+    "hook status",
+    "hook pre-commit",
     "completions bash",
     "man",
 ];

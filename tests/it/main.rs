@@ -29,6 +29,7 @@ mod evidence;
 mod fail_points;
 mod harness;
 mod helping;
+mod hooks;
 mod hostile;
 mod http;
 mod init;

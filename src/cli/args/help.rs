@@ -46,7 +46,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ),
     ("Truth", &["sync", "status", "log", "activity", "stats", "check", "audit", "doctor", "schema"]),
     ("Team", &["agents", "lock"]),
-    ("More", &["completions", "man", "demo"]),
+    ("More", &["hook", "completions", "man", "demo"]),
 ];
 
 /// The style of a heading, that of clap's own.

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 
 mod board;
 mod help;
+mod hook;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ mod work;
 
 pub use board::*;
 pub use help::{COMMON, GROUPS, command};
+pub use hook::{HookArgs, HookCommand};
 pub use parse::{ParseStop, parse, parse_with};
 pub use truth::*;
 pub use value::{BadEvidence, BadPosition, EffectWord, EvidenceArg, Input, Shell, Template, Text};
@@ -248,6 +250,9 @@ pub enum Command {
     #[command(subcommand, after_help = "Example:\n  squad lock check src/login.rs")]
     Lock(LockCommand),
 
+    /// Make git ask squad before each commit
+    #[command(subcommand, after_help = "Examples:\n  squad hook install\n  squad hook status")]
+    Hook(HookCommand),
     /// Play a small board through in a temporary folder
     #[command(after_help = "Example:\n  squad demo")]
     Demo(DemoArgs),
@@ -314,6 +319,10 @@ impl Command {
             Self::Schema(_) => "schema",
             Self::Lock(LockCommand::Check(_)) => "lock check",
             Self::Lock(LockCommand::List) => "lock list",
+            Self::Hook(HookCommand::Install(_)) => "hook install",
+            Self::Hook(HookCommand::Uninstall(_)) => "hook uninstall",
+            Self::Hook(HookCommand::Status) => "hook status",
+            Self::Hook(HookCommand::PreCommit) => "hook pre-commit",
             Self::Demo(_) => "demo",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
@@ -374,6 +383,10 @@ pub(crate) const NAMES: &[&str] = &[
     "schema",
     "lock check",
     "lock list",
+    "hook install",
+    "hook uninstall",
+    "hook status",
+    "hook pre-commit",
     "demo",
     "completions",
     "man",

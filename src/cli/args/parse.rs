@@ -95,6 +95,10 @@ pub fn parse_with(
     let refuse = |failure| ParseStop::Failure { failure: Box::new(failure), command: Some(command.name()), voice };
     // The agent of the command line is the one whose log is wanted; that of the environment only says who asks.
     let by = globals.agent.clone();
+    if matches!(command, Command::Hook(_)) {
+        // Nobody acts: a hook is asked for everybody who commits, whatever their environment says.
+        return Ok(Cli { globals, command });
+    }
     globals.agent =
         globals.agent.map_or_else(|| variable(&env, "SQUAD_AGENT", AgentName::new), |a| Ok(Some(a))).map_err(refuse)?;
     globals.epoch =
@@ -149,8 +153,11 @@ fn stop(cmd: &clap::Command, argv: &[OsString], voice: Voice, error: &clap::Erro
     }
     let path = verb_path(cmd, argv);
     let mut failure = Box::new(failure_of(cmd, &path, error));
-    // Coding agents read 2 from a hook as "block this edit": a hook of another version must not lock them out.
-    if failure.code == ErrorCode::Usage && first_word(argv).is_some_and(|word| word == "hook") {
+    // Coding agents read 2 from a hook as "block this edit": a hook of another version must not lock them out. Nor is
+    // what was not understood a verdict, which ends with 4.
+    if matches!(failure.code, ErrorCode::Usage | ErrorCode::Invalid)
+        && first_word(argv).is_some_and(|word| word == "hook")
+    {
         failure.code = ErrorCode::Internal;
     }
     ParseStop::Failure { failure, command: spelled(&path.join(" ")), voice }

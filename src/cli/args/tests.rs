@@ -146,6 +146,10 @@ const CONTRACT: &[&str] = &[
     "squad completions powershell",
     "squad man",
     "squad demo",
+    "squad hook install --dry-run",
+    "squad hook uninstall --dry-run",
+    "squad hook status",
+    "squad hook pre-commit",
 ];
 
 #[test]
@@ -413,7 +417,12 @@ fn what_stops_the_parser_is_told_with_its_exit_code() {
 
 #[test]
 fn a_hook_that_this_build_does_not_know_never_ends_with_2() {
-    for line in ["squad hook claude", "squad --agent scout -C . hook pre-commit --new-flag", "squad --json hook"] {
+    for line in [
+        "squad hook claude",
+        "squad --agent scout -C . hook pre-commit --new-flag",
+        "squad --json hook",
+        "squad hook pre-commit --epoch x",
+    ] {
         let stop = read(line).expect_err("no such verb");
         let (mut ui, _page) = Ui::on_page(stop.voice());
         assert_eq!(stop.tell(&mut ui), 1, "{line}");
@@ -513,6 +522,7 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
       lock              Tell who holds which paths
 
     More:
+      hook              Make git ask squad before each commit
       completions       Print completions for a shell
       man               Print the manual page, or write one for each verb
       demo              Play a small board through in a temporary folder

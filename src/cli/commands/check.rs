@@ -1,15 +1,17 @@
 //! `check`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::json;
 
 use crate::cli::args::CheckArgs;
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, BAD, DIM, Line, Ui, WARN, plural};
+use crate::cli::ui::{Answer, BAD, DIM, Line, WARN, plural};
 use crate::model::code::ErrorCode;
 use crate::ops::check::{Subject, check_files};
 use crate::ops::failure::Failure;
+use crate::review::check::Report;
 use crate::schema::Violation;
 
 /// Violations that text shows of a board that fails, unless `-v` asks for all.
@@ -25,52 +27,56 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &CheckArgs) -> Result<u8, 
     let mut stale = None;
     let report = check_files(|| cx.session(), &subject, &mut stale)?;
     super::blocked(cx, stale.as_deref());
-    let errors = report.violations.iter().filter(|v| v.is_error()).count();
-    if errors > 0 {
+    if let Some(failure) = verdict(&report) {
         if !cx.ui.is_json() {
-            print_failing(cx.ui, &report.violations);
+            failing(&report.violations, cx.ui.verbosity() > 0).into_iter().for_each(|line| cx.ui.line(line));
         }
-        let files: std::collections::BTreeSet<&str> =
-            report.violations.iter().filter(|v| v.is_error()).map(|v| v.file.as_str()).collect();
-        return Err(Failure::new(
-            ErrorCode::Invalid,
-            format!("{} in {}", plural(errors, "violation"), plural(files.len(), "file")),
-        )
-        .why(format!("{} checked", plural(report.checked, "file")))
-        .hint("correct the files and check again; each violation says how")
-        .with("violations", json!(report.violations))
-        .with("checked", report.checked));
+        return Err(failure);
     }
     let answer = Answer::new("check").with("violations", json!(report.violations)).with("checked", report.checked);
     cx.ui.answer(&answer, |ui| {
-        report.violations.iter().for_each(|v| print(ui, v));
+        report.violations.iter().flat_map(lines).for_each(|line| ui.line(line));
         ui.line(format!("{} checked, nothing wrong", plural(report.checked, "file")));
     });
     Ok(0)
 }
 
-/// Prints what is wrong, what a file is refused for first, and no more than a reader wants to pay for.
-fn print_failing(ui: &mut Ui, violations: &[Violation]) {
-    let (errors, warnings): (Vec<_>, Vec<_>) = violations.iter().partition(|v| v.is_error());
-    let shown = if ui.verbosity() > 0 { violations.len() } else { SHOWN };
-    errors.iter().chain(&warnings).take(shown).for_each(|v| print(ui, v));
-    if violations.len() > shown {
-        ui.line(format!("{} more; `-v` shows them, `--json` has all", violations.len() - shown));
-    }
+/// Returns the failure that a report is, where anything in it is an error.
+pub(super) fn verdict(report: &Report) -> Option<Failure> {
+    let errors = || report.violations.iter().filter(|v| v.is_error());
+    let files: BTreeSet<&str> = errors().map(|v| v.file.as_str()).collect();
+    let failure = Failure::new(
+        ErrorCode::Invalid,
+        format!("{} in {}", plural(errors().count(), "violation"), plural(files.len(), "file")),
+    );
+    let failure = failure
+        .why(format!("{} checked", plural(report.checked, "file")))
+        .hint("correct the files and check again; each violation says how")
+        .with("violations", json!(report.violations))
+        .with("checked", report.checked);
+    report.has_errors().then_some(failure)
 }
 
-fn print(ui: &mut Ui, violation: &Violation) {
+/// Tells what is wrong, what a file is refused for first, and no more than a reader wants to pay for.
+pub(super) fn failing(violations: &[Violation], all: bool) -> Vec<Line> {
+    let (errors, warnings): (Vec<_>, Vec<_>) = violations.iter().partition(|v| v.is_error());
+    let shown = if all { violations.len() } else { SHOWN };
+    let mut told: Vec<Line> = errors.into_iter().chain(warnings).take(shown).flat_map(lines).collect();
+    if violations.len() > shown {
+        told.push(format!("{} more; `-v` shows them, `--json` has all", violations.len() - shown).into());
+    }
+    told
+}
+
+fn lines(violation: &Violation) -> Vec<Line> {
     let style = if violation.is_error() { BAD } else { WARN };
     let line = violation.line.map(|n| format!(":{n}")).unwrap_or_default();
     let pointer = if violation.pointer.is_empty() { String::new() } else { format!(" {}", violation.pointer) };
-    ui.line(
-        Line::new()
-            .styled(style, violation.severity.as_str())
-            .text(&format!(" {}{line}{pointer}: ", violation.file))
-            .text(&violation.message)
-            .styled(DIM, &format!(" [{}]", violation.code)),
-    );
-    if violation.is_error() {
-        ui.line(Line::new().styled(DIM, "  ").text(&violation.hint));
-    }
+    let what = Line::new()
+        .styled(style, violation.severity.as_str())
+        .text(&format!(" {}{line}{pointer}: ", violation.file))
+        .text(&violation.message)
+        .styled(DIM, &format!(" [{}]", violation.code));
+    let hint = violation.is_error().then(|| Line::new().styled(DIM, "  ").text(&violation.hint));
+    [Some(what), hint].into_iter().flatten().collect()
 }

@@ -40,7 +40,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &InitArgs) -> Result<u8, F
             for path in &made.created {
                 ui.line(format!("  {path}"));
             }
-            ui.line("next: `squad agents add NAME --role executor`, `squad new TITLE`");
+            ui.line("next: `squad agents add NAME --role executor`, `squad new TITLE`, `squad hook install`");
         }
     });
     Ok(0)

@@ -13,6 +13,7 @@ pub(super) mod demo;
 pub(super) mod dep_tree;
 pub(super) mod doctor;
 pub(super) mod edit;
+pub(super) mod hook;
 pub(super) mod init;
 pub(super) mod list;
 pub(super) mod lock;

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::super::session::Session;
-use super::Probe;
+use super::{Probe, State};
 use crate::board::probe::RefFormat;
+use crate::board::repository::Repository;
 use crate::board::{GitError, Oid};
 use crate::model::id::Millis;
+use crate::ops::hook::status;
 
 /// Longest time that looking through the private store may take.
 const STORE_LIMIT: Duration = Duration::from_secs(30);
@@ -216,18 +218,17 @@ pub(super) fn unpushed(session: &Session) -> Probe {
     }
 }
 
+/// What asks squad before a commit, as `hook status` tells it; that none does is no fault.
 pub(super) fn hook(session: &Session) -> Probe {
-    let place = &session.board.place;
-    let folder = match session.board.settings.get("core.hooksPath") {
-        Some(path) => place.run_dir().join(path),
-        None => place.common_dir.join("hooks"),
+    let hooks = match status(&Repository::of(&session.board)) {
+        Ok(hooks) => hooks,
+        Err(failure) => return Probe::of("hook", &failure),
     };
-    let path = folder.join("pre-commit");
-    match fs::read_to_string(&path) {
-        Ok(text) if text.contains("squad") => Probe::ok("hook", format!("{} asks squad", path.display())),
-        Ok(_) => Probe::ok("hook", format!("{} is there and does not ask squad", path.display()))
-            .fix("let it end with `squad check --staged --quiet`"),
-        Err(_) => Probe::ok("hook", "no hook looks at what is committed to the board by hand")
-            .fix(format!("a file {} that runs `squad check --staged --quiet` does", path.display())),
-    }
+    // One that works is enough; else the first says what is the matter.
+    let Some(hook) = hooks.iter().find(|hook| hook.state == State::Ok).or(hooks.first()) else {
+        return Probe::skipped("hook", "there is none");
+    };
+    let detail = format!("{}: {}", hook.path, hook.detail);
+    let probe = if hook.state == State::Failed { Probe::warning("hook", detail) } else { Probe::ok("hook", detail) };
+    Probe { fix: hook.fix.clone(), ..probe }
 }

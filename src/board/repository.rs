@@ -1,0 +1,118 @@
+//! The user's repository by itself, whether or not it has a board or a remote: what is staged in it, and its hooks.
+//!
+//! Makes no private store and asks no remote, so that a hook leaves nothing behind where there is no board.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use super::commits::IndexFiles;
+use super::snapshot::Snapshot;
+use super::store::{AccessFault, BoardStore};
+use crate::git::hooks::{self, HooksFolder};
+use crate::git::{Git, GitError, Objects, Place, Settings, staged_entries};
+
+pub use crate::git::hooks::{CONFIGURED_SINCE, find_program, is_program};
+
+/// The user's repository.
+pub struct Repository {
+    /// Where the user stands.
+    pub place: Place,
+    /// How git is run.
+    pub git: Git,
+}
+
+/// A hook of git's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Configured {
+    /// The command line that git hands to a shell.
+    pub command: String,
+    /// The events that it is run for.
+    pub events: Vec<String>,
+    /// Whether it is switched on.
+    pub enabled: bool,
+}
+
+impl Repository {
+    /// Finds the repository around a folder.
+    ///
+    /// # Errors
+    /// [`GitError`], for one [`GitError::NotARepository`].
+    pub fn find(git: Git, start: &Path) -> Result<Self, GitError> {
+        Ok(Self { place: Place::find(start, &git)?, git })
+    }
+
+    /// Returns the repository that a board was opened in.
+    pub fn of(board: &BoardStore) -> Self {
+        Self { place: board.place.clone(), git: board.git.clone() }
+    }
+
+    /// Returns what the user's index would make of the board; `index` is the file that a hook was given.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] with the reason, where the index or the repository is of a kind that cannot be read.
+    pub fn staged(&self, index: Option<&Path>) -> Result<Snapshot, AccessFault> {
+        staged(&self.place, &self.git, index)
+    }
+
+    /// Returns the folder that git looks for hooks in.
+    ///
+    /// # Errors
+    /// [`GitError`] where the configuration cannot be read.
+    pub fn hooks_folder(&self) -> Result<HooksFolder, GitError> {
+        Ok(hooks::folder(&self.place, &self.settings()?, &self.git))
+    }
+
+    /// Tells whether this git runs hooks of its configuration.
+    ///
+    /// # Errors
+    /// [`GitError`] where there is no git to ask.
+    pub fn runs_configured_hooks(&self) -> Result<bool, GitError> {
+        hooks::runs_configured(&self.git)
+    }
+
+    /// Returns the hook with this name in git's configuration.
+    ///
+    /// # Errors
+    /// [`GitError`] where the configuration cannot be read.
+    pub fn configured_hook(&self, name: &str) -> Result<Option<Configured>, GitError> {
+        let settings = self.settings()?;
+        let key = |variable: &str| format!("hook.{name}.{variable}");
+        let Some(command) = settings.get(&key("command")) else { return Ok(None) };
+        Ok(Some(Configured {
+            command: command.to_owned(),
+            events: settings.all(&key("event")).to_vec(),
+            enabled: settings.get_bool(&key("enabled")).unwrap_or(true),
+        }))
+    }
+
+    /// Writes a hook for one event into the repository's own configuration.
+    ///
+    /// # Errors
+    /// [`GitError`] where it cannot be written.
+    pub fn configure_hook(&self, name: &str, event: &str, command: &str) -> Result<(), GitError> {
+        let mut settings = self.settings()?;
+        // The event last: a hook without one is not run, so a kill in between leaves nothing that is half there.
+        settings.set_local(&self.place, &self.git, &format!("hook.{name}.command"), command)?;
+        settings.set_local(&self.place, &self.git, &format!("hook.{name}.event"), event)
+    }
+
+    /// Takes a hook out of the repository's own configuration, unless it is only to be looked for. Tells whether it was
+    /// there.
+    ///
+    /// # Errors
+    /// [`GitError`] where it cannot be written.
+    pub fn forget_hook(&self, name: &str, only_look: bool) -> Result<bool, GitError> {
+        Settings::forget_local(&self.place, &self.git, &format!("hook.{name}"), only_look)
+    }
+
+    fn settings(&self) -> Result<Settings, GitError> {
+        Settings::load(&self.place, &self.git)
+    }
+}
+
+/// Returns what an index makes of the board.
+pub(super) fn staged(place: &Place, git: &Git, index: Option<&Path>) -> Result<Snapshot, AccessFault> {
+    let staged = staged_entries(place, git, index)?;
+    let objects = Rc::new(Objects::of_place(place)?);
+    Ok(Snapshot::new(Box::new(IndexFiles::new(objects, &staged))))
+}

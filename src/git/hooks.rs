@@ -1,0 +1,66 @@
+//! Hooks of the user's repository as git sees them: where it looks for them, whether it runs those of its
+//! configuration, and what a hook finds when it calls a program.
+//!
+//! Reads only. Which hook is to be there, and what it says, is for the rooms above.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use super::GitError;
+use super::place::{Place, Settings};
+use super::probe::{version, version_numbers};
+use super::subprocess::Git;
+
+/// The oldest git that runs hooks of its configuration (`hook.<name>.command`).
+pub const CONFIGURED_SINCE: (u32, u32) = (2, 54);
+
+/// The folder that git looks for hooks in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HooksFolder {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it is the repository's own, and not one that `core.hooksPath` names.
+    pub is_own: bool,
+}
+
+/// Returns the folder that git looks for hooks in; all worktrees of a repository share it.
+pub fn folder(place: &Place, settings: &Settings, git: &Git) -> HooksFolder {
+    let own = place.common_dir.join("hooks");
+    let Some(named) = settings.get("core.hooksPath").filter(|path| !path.is_empty()) else {
+        return HooksFolder { path: own, is_own: true };
+    };
+    // git knows what `~` and relative paths mean there; without git the plain reading has to do.
+    let asked = git.command("rev-parse").dir(place.run_dir()).verb().args(["--git-path", "hooks"]).output();
+    let told = asked.ok().and_then(|output| String::from_utf8(output).ok());
+    let path = place.run_dir().join(told.as_deref().map_or(named, |told| told.trim_end_matches(['\n', '\r'])));
+    let same = |a: &Path, b: &Path| a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    HooksFolder { is_own: same(&path, &own), path }
+}
+
+/// Tells whether this git runs hooks of its configuration.
+///
+/// # Errors
+/// [`GitError`] where there is no git to ask.
+pub fn runs_configured(git: &Git) -> Result<bool, GitError> {
+    Ok(version_numbers(&version(git)?).is_some_and(|version| version >= CONFIGURED_SINCE))
+}
+
+/// Tells whether the system would start this file as a program.
+#[cfg(unix)]
+pub fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// Tells whether the system would start this file as a program.
+#[cfg(not(unix))]
+pub fn is_program(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// Returns the program that a hook finds under a name, by the `PATH` that it would inherit from here.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let search = env::var_os("PATH")?;
+    let named = format!("{name}{}", env::consts::EXE_SUFFIX);
+    env::split_paths(&search).map(|folder| folder.join(&named)).find(|path| is_program(path))
+}

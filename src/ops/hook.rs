@@ -1,0 +1,116 @@
+//! Hooks of git that ask squad: what the one before a commit says, and how it gets there and away again.
+//!
+//! Owns what is judged and where a hook may be put. A hook of somebody else is never replaced, and a file of a hook
+//! manager never touched. How squad's lines read is in `block`, who else may own the hooks in `managers`.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::check::check_snapshot;
+use super::doctor::State;
+use super::failure::Failure;
+use crate::board::layout::CONFIG;
+use crate::board::repository::Repository;
+use crate::board::{Git, GitError};
+use crate::model::code::ErrorCode;
+use crate::model::vocabulary::words;
+use crate::review::check::Report;
+
+mod block;
+mod install;
+mod managers;
+mod survey;
+
+pub use install::{Change, Changed, install, uninstall};
+pub use survey::{find_repository, status};
+
+/// The event of git that squad has something to say about.
+pub const EVENT: &str = "pre-commit";
+
+/// The name of squad's hook in git's configuration.
+const NAME: &str = "squad";
+
+words! {
+    /// How a hook comes to ask squad.
+    How, "way of a hook" {
+        /// git runs it from its configuration.
+        Config = "config",
+        /// Lines between marks in a hook script.
+        Block = "block",
+        /// Somebody wrote it, or has to: squad does not touch that file.
+        ByHand = "by-hand",
+    }
+}
+
+/// A hook, as it is or as it could be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Hook {
+    /// The event.
+    pub event: &'static str,
+    /// Whether commits are judged: `skipped` where nobody has asked for it yet.
+    pub state: State,
+    /// How.
+    pub how: How,
+    /// The file that says so, or would.
+    pub path: String,
+    /// What was found, or done.
+    pub detail: String,
+    /// Who owns the hooks here, where that is not git itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manager: Option<&'static str>,
+    /// What to write into the file by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snippet: Option<&'static str>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+}
+
+impl Hook {
+    fn new(state: State, how: How, path: &Path, detail: impl Into<String>) -> Self {
+        Self {
+            event: EVENT,
+            state,
+            how,
+            path: path.display().to_string(),
+            detail: detail.into(),
+            manager: None,
+            snippet: None,
+            fix: None,
+        }
+    }
+
+    fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
+        self
+    }
+}
+
+/// Judges what is staged for the commit that is about to be made in a folder's repository; `index` is the file that git
+/// gave the hook. Reads only, asks no remote, and has nothing to say where there is no board.
+///
+/// # Errors
+/// [`Failure`] `internal` when it cannot be judged; what is wrong with it is in the report.
+pub fn pre_commit(dir: &Path, index: Option<&Path>) -> Result<Report, Failure> {
+    let judged = || -> Result<Report, Failure> {
+        let repository = match Repository::find(Git::new(), dir) {
+            Ok(repository) => repository,
+            // No board can be where squad does not work at all.
+            Err(GitError::NotARepository { .. } | GitError::UnsupportedObjectFormat { .. }) => {
+                return Ok(Report::default());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let snapshot = repository.staged(index)?;
+        let config = snapshot.files().find(CONFIG).map_err(|error| {
+            Failure::new(ErrorCode::Internal, "what is staged cannot be read").caused_by(error.as_ref())
+        })?;
+        if config.is_some() { check_snapshot(&snapshot) } else { Ok(Report::default()) }
+    };
+    judged().map_err(|failure| {
+        // Only a verdict ends with its code: whoever runs a hook must not take a fault of squad's for one.
+        let why = failure.why.map(|why| format!(": {why}")).unwrap_or_default();
+        Failure::new(ErrorCode::Internal, format!("squad cannot judge this commit: {}{why}", failure.message))
+    })
+}

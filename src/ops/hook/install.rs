@@ -1,0 +1,146 @@
+//! Puts squad's hook where git runs it, and takes it out again without a trace.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use super::survey::{Script, Survey, has_lines};
+use super::{EVENT, Hook, How, NAME, block};
+use crate::board::repository::Repository;
+use crate::model::code::ErrorCode;
+use crate::ops::act::difference;
+use crate::ops::doctor::State;
+use crate::ops::failure::Failure;
+
+/// What a file is, or would be, changed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The file.
+    pub path: String,
+    /// The difference, as `diff -u` shows it; for git's configuration the command that makes it.
+    pub diff: String,
+}
+
+/// What came of putting the hook in or taking it out.
+#[derive(Debug)]
+pub struct Changed {
+    /// The hooks, as they are now; on a dry run as they are still.
+    pub hooks: Vec<Hook>,
+    /// What was changed; nothing where all was as it should be.
+    pub changes: Vec<Change>,
+}
+
+/// Puts squad's hook in: into git's configuration where git runs hooks from there, else as lines into the hook script.
+/// Where somebody else owns the hooks nothing is touched, and the hook that comes back says what to write by hand.
+/// `program` is the squad that the hook is to ask.
+///
+/// # Errors
+/// [`Failure`] in a bare repository, and where something cannot be read or written.
+pub fn install(repository: &Repository, program: Option<&Path>, dry_run: bool) -> Result<Changed, Failure> {
+    if repository.place.is_bare() {
+        let path = repository.place.common_dir.display().to_string();
+        return Err(Failure::new(ErrorCode::NotFound, format!("{path} is a bare repository"))
+            .why("no commit is made in one, so git runs no pre-commit hook there")
+            .hint("run `squad hook install` in a clone or a worktree"));
+    }
+    let survey = Survey::of(repository)?;
+    let lines = match &survey.script {
+        Script::Shell(bytes) if block::find(bytes).is_some() => Some(bytes),
+        _ => None,
+    };
+    let mut changes = Vec::new();
+    let asks = |how| survey.asking().iter().any(|hook| hook.how == how && hook.state == State::Ok);
+    if let Some(old) = lines {
+        changes.extend(rewrite(&survey.file, old, Some(&block::with_lines(old, program)), dry_run)?);
+    } else if asks(How::ByHand) {
+        // Somebody has seen to it.
+    } else if survey.runs_configured {
+        changes.extend(configure(&survey, program, dry_run)?);
+    } else if let Some(hook) = survey.by_hand() {
+        return Ok(Changed { hooks: vec![hook], changes });
+    } else {
+        let (old, new) = match &survey.script {
+            Script::Shell(old) => (old.as_slice(), block::with_lines(old, program)),
+            _ => (&[][..], block::new_script(program)),
+        };
+        changes.extend(rewrite(&survey.file, old, Some(&new), dry_run)?);
+    }
+    Ok(Changed { hooks: super::status(repository)?, changes })
+}
+
+/// Takes out what [`install`] has put in, wherever that was. What somebody wrote by hand stays.
+///
+/// # Errors
+/// [`Failure`] where something cannot be read or written.
+pub fn uninstall(repository: &Repository, dry_run: bool) -> Result<Changed, Failure> {
+    let survey = Survey::of(repository)?;
+    let mut changes = Vec::new();
+    if repository.forget_hook(NAME, dry_run)? {
+        let diff = format!("git config --local --remove-section hook.{NAME}\n");
+        changes.push(Change { path: survey.config_file.display().to_string(), diff });
+    }
+    for file in [Some(&survey.file), survey.passed_over.as_ref()].into_iter().flatten().filter(|file| has_lines(file)) {
+        let old = fs::read(file).map_err(|error| failed("read", file, &error))?;
+        changes.extend(rewrite(file, &old, block::without_lines(&old).as_deref(), dry_run)?);
+    }
+    Ok(Changed { hooks: super::status(repository)?, changes })
+}
+
+fn configure(survey: &Survey<'_>, program: Option<&Path>, dry_run: bool) -> Result<Option<Change>, Failure> {
+    let command = block::one_line(program);
+    if survey.configured.as_ref().is_some_and(|hook| hook.command == command) {
+        return Ok(None);
+    }
+    if !dry_run {
+        survey.repository.configure_hook(NAME, EVENT, &command)?;
+    }
+    let quoted = command.replace('\'', r"'\''");
+    let diff = format!("git config hook.{NAME}.command '{quoted}'\ngit config hook.{NAME}.event {EVENT}\n");
+    Ok(Some(Change { path: survey.config_file.display().to_string(), diff }))
+}
+
+/// Gives a hook script another content, or removes it where it is to have none.
+fn rewrite(file: &Path, old: &[u8], new: Option<&[u8]>, dry_run: bool) -> Result<Option<Change>, Failure> {
+    if new == Some(old) {
+        return Ok(None);
+    }
+    if !dry_run {
+        match new {
+            Some(new) => write_script(file, new).map_err(|error| failed("write", file, &error))?,
+            None => fs::remove_file(file).map_err(|error| failed("remove", file, &error))?,
+        }
+    }
+    let diff = difference(old, new.unwrap_or_default(), &format!("hooks/{EVENT}"));
+    Ok(Some(Change { path: file.display().to_string(), diff }))
+}
+
+/// Writes a script whole: git runs the old one or the new one, and never a part. One that is there keeps its mode.
+fn write_script(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    new.write_all(bytes)?;
+    let kept = fs::metadata(file).ok().map(|meta| meta.permissions());
+    if let Some(permissions) = kept.or_else(program_permissions) {
+        new.as_file().set_permissions(permissions)?;
+    }
+    new.as_file().sync_all()?;
+    new.persist(file).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(unix)]
+fn program_permissions() -> Option<fs::Permissions> {
+    Some(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+fn program_permissions() -> Option<fs::Permissions> {
+    None
+}
+
+fn failed(what: &str, file: &Path, error: &io::Error) -> Failure {
+    Failure::new(ErrorCode::Internal, format!("cannot {what} the hook {}", file.display()))
+        .caused_by(error)
+        .hint("allow writing there: a sandbox may keep the git folder read-only, or the disk is full")
+}
