@@ -26,10 +26,10 @@ pub struct Repository {
 pub struct Configured {
     /// The command line that git hands to a shell.
     pub command: String,
-    /// The events that it is run for.
-    pub events: Vec<String>,
-    /// Whether it is switched on.
-    pub enabled: bool,
+    /// The variable that switches it off, where one does.
+    pub off_by: Option<String>,
+    /// Whether the repository's own configuration has it, and not the user's.
+    pub is_local: bool,
 }
 
 impl Repository {
@@ -70,18 +70,22 @@ impl Repository {
         hooks::runs_configured(&self.git)
     }
 
-    /// Returns the hook with this name in git's configuration.
+    /// Returns the hook with this name and for this event in git's configuration.
     ///
     /// # Errors
     /// [`GitError`] where the configuration cannot be read.
-    pub fn configured_hook(&self, name: &str) -> Result<Option<Configured>, GitError> {
+    pub fn configured_hook(&self, name: &str, event: &str) -> Result<Option<Configured>, GitError> {
         let settings = self.settings()?;
         let key = |variable: &str| format!("hook.{name}.{variable}");
         let Some(command) = settings.get(&key("command")) else { return Ok(None) };
+        if !settings.all(&key("event")).iter().any(|named| named == event) {
+            return Ok(None);
+        }
+        let mut switches = [key("enabled"), format!("hook.{event}.enabled")].into_iter();
         Ok(Some(Configured {
             command: command.to_owned(),
-            events: settings.all(&key("event")).to_vec(),
-            enabled: settings.get_bool(&key("enabled")).unwrap_or(true),
+            off_by: switches.find(|switch| settings.get_bool(switch) == Some(false)),
+            is_local: self.forget_hook(name, true)?,
         }))
     }
 

@@ -313,6 +313,46 @@ fn hooks_that_a_user_keeps_for_all_repositories_are_left_alone_too() {
 }
 
 #[test]
+fn a_manager_that_would_ask_squad_has_to_be_installed_itself() {
+    let (_room, clone) = with_board();
+    clone.write(".pre-commit-config.yaml", "# entry: squad hook pre-commit\n");
+    assert_eq!(only(&clone.ok("hook status"))["state"], "skipped", "a comment asks nobody");
+    clone.write(".pre-commit-config.yaml", "        entry: squad hook pre-commit\n");
+    for verb in ["status", "install"] {
+        let hook = only(&clone.ok(&format!("hook {verb}")));
+        assert!(hook["state"] == "failed" && hook["fix"].as_str().unwrap().contains("install pre-commit"), "{hook}");
+    }
+    script(&clone, HOOK, "#!/usr/bin/env bash\nexec pre-commit hook-impl\n", 0o755);
+    let hook = only(&clone.ok("hook install"));
+    assert_eq!((&hook["state"], &hook["manager"]), (&json!("ok"), &json!("pre-commit")), "{hook}");
+    assert!(!clone.read(HOOK).contains("squad"), "nothing is added to what asks already");
+}
+
+#[test]
+fn a_hook_that_git_has_come_to_pass_over_is_told_and_taken_out() {
+    let (_room, clone) = with_board();
+    let before = around(&clone);
+    clone.ok("hook install");
+    clone.git("config core.hooksPath own");
+    let hook = only(&clone.ok("hook status"));
+    assert!(hook["state"] == "failed" && hook["path"].as_str().unwrap().ends_with(HOOK), "{hook}");
+    assert_eq!(clone.ok("hook uninstall")["changed"], true);
+    clone.git("config --unset core.hooksPath");
+    assert_eq!(around(&clone), before);
+}
+
+#[test]
+fn a_disk_without_room_leaves_the_hook_as_it_was() {
+    let (_room, clone) = with_board();
+    script(&clone, HOOK, "#!/bin/sh\nexit 0\n", 0o755);
+    let before = around(&clone);
+    let error = clone.without_room("hook install").fails(1, "internal");
+    assert!(error["message"].as_str().unwrap().contains("cannot write the hook"), "{error}");
+    assert!(error["why"].is_string() && error["hint"].is_string(), "{error}");
+    assert_eq!(around(&clone), before);
+}
+
+#[test]
 fn what_is_no_shell_script_is_not_touched() {
     let (_room, clone) = with_board();
     for (text, mode, why) in [
@@ -394,9 +434,12 @@ fn a_git_that_runs_hooks_of_its_configuration_is_given_one_there() {
     clone.write(TASK, BROKEN);
     clone.git("add squad");
     assert_eq!(run().status.code(), Some(4));
-    clone.git("config hook.squad.enabled false");
-    assert_eq!(only(&squad("status"))["state"], "failed");
-    clone.git("config --unset hook.squad.enabled");
+    for switch in ["hook.squad.enabled", "hook.pre-commit.enabled"] {
+        clone.git(&format!("config {switch} false"));
+        let hook = only(&squad("status"));
+        assert!(hook["state"] == "failed" && hook["fix"].as_str().unwrap().contains(switch), "{hook}");
+        clone.git(&format!("config --unset {switch}"));
+    }
     // An older git on the same machine runs none of that, and is told so.
     assert_eq!(only(&clone.ok("hook status"))["state"], "failed");
     squad("uninstall");

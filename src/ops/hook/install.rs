@@ -49,13 +49,15 @@ pub fn install(repository: &Repository, program: Option<&Path>, dry_run: bool) -
         _ => None,
     };
     let mut changes = Vec::new();
-    let asks = |how| survey.asking().iter().any(|hook| hook.how == how && hook.state == State::Ok);
+    let by_hand = survey.asking().into_iter().find(|hook| hook.how == How::ByHand);
     if let Some(old) = lines {
         changes.extend(rewrite(&survey.file, old, Some(&block::with_lines(old, program)), dry_run)?);
-    } else if asks(How::ByHand) {
+    } else if by_hand.as_ref().is_some_and(|hook| hook.state == State::Ok) {
         // Somebody has seen to it.
     } else if survey.runs_configured {
         changes.extend(configure(&survey, program, dry_run)?);
+    } else if by_hand.is_some() {
+        // Somebody means to, and is told what is the matter with it.
     } else if let Some(hook) = survey.by_hand() {
         return Ok(Changed { hooks: vec![hook], changes });
     } else {
@@ -88,7 +90,8 @@ pub fn uninstall(repository: &Repository, dry_run: bool) -> Result<Changed, Fail
 
 fn configure(survey: &Survey<'_>, program: Option<&Path>, dry_run: bool) -> Result<Option<Change>, Failure> {
     let command = block::one_line(program);
-    if survey.configured.as_ref().is_some_and(|hook| hook.command == command) {
+    // One for all repositories is the user's own.
+    if survey.configured.as_ref().is_some_and(|hook| hook.command == command || !hook.is_local) {
         return Ok(None);
     }
     if !dry_run {

@@ -72,7 +72,7 @@ impl<'a> Survey<'a> {
         Ok(Self {
             // A git that does not say what it is runs the scripts that every git runs.
             runs_configured: repository.runs_configured_hooks().unwrap_or(false),
-            configured: repository.configured_hook(NAME)?.filter(|hook| hook.events.iter().any(|e| e == EVENT)),
+            configured: repository.configured_hook(NAME, EVENT)?,
             config_file: repository.place.common_dir.join("config"),
             script: script(&file),
             manager: worktree.and_then(|worktree| managers::find(worktree, elsewhere)),
@@ -108,9 +108,9 @@ impl<'a> Survey<'a> {
             return found(State::Failed, format!("git before {major}.{minor} runs no hooks of its configuration"))
                 .fix("`squad hook install` puts one where this git looks");
         }
-        if !hook.enabled {
-            return found(State::Failed, "it is switched off".to_owned())
-                .fix(format!("`git config --unset hook.{NAME}.enabled` switches it on"));
+        if let Some(switch) = &hook.off_by {
+            return found(State::Failed, format!("{switch} switches it off"))
+                .fix(format!("`git config --unset {switch}` switches it on"));
         }
         called(found, block::program_in(&hook.command))
     }
