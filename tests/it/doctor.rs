@@ -294,13 +294,32 @@ fn what_is_changed_by_hand_and_what_was_never_pushed_is_shown() {
 
 #[test]
 fn a_hook_is_told_by_whether_it_asks_squad() {
-    let (_room, clone) = healthy();
-    found(&clone, "hook", "ok", "no hook looks");
-    clone.write(".git/hooks/pre-commit", "#!/bin/sh\nexec squad check --staged --quiet\n");
-    found(&clone, "hook", "ok", "asks squad");
+    let (room, clone) = healthy();
+    // Beside a git that runs hooks of its configuration, squad would not look at scripts.
+    let path = clone.path_with_git("2.53.0");
+    let hook = || check(&examined(&clone, &[("PATH", &path)]), "hook");
+    let told = |says: &str, warning: Value| {
+        let hook = hook();
+        assert!(hook["state"] == "ok" && hook["detail"].as_str().unwrap().contains(says), "{hook}");
+        assert_eq!(hook["warning"], warning, "{hook}");
+        hook
+    };
+    assert!(told("no hook looks", Value::Null)["fix"].as_str().unwrap().contains("squad hook install"));
+    let script = |mode: u32, text: String| {
+        clone.write(".git/hooks/pre-commit", text);
+        let path = clone.dir.join(".git/hooks/pre-commit");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let squad = room.path().join("squad");
+    script(0o755, format!("#!/bin/sh\nexec {} check --staged --quiet\n", squad.display()));
+    told("asks squad, but there is no program", json!(true));
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_squad"), &squad).unwrap();
+    told("asks squad", Value::Null);
+    script(0o644, "#!/bin/sh\nexec squad check --staged --quiet\n".to_owned());
+    told("not executable", json!(true));
     clone.write("own/pre-commit", "#!/bin/sh\nexec true\n");
     clone.git("config core.hooksPath own");
-    found(&clone, "hook", "ok", "does not ask");
+    told("does not ask", Value::Null);
 }
 
 #[test]

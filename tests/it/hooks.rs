@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 
-use crate::kit::{Checkout, Ran, Room, hand_task, need};
+use crate::kit::{Checkout, Ran, Room, Run, hand_task, need, words};
 
 const SQUAD: &str = env!("CARGO_BIN_EXE_squad");
 const HOOK: &str = ".git/hooks/pre-commit";
@@ -31,8 +31,26 @@ fn script(clone: &Checkout, within: &str, text: impl AsRef<[u8]>, mode: u32) {
 /// Runs git here and returns what it said, whichever way it ended.
 fn git(clone: &Checkout, line: &str, env: &[(&str, &str)]) -> Ran {
     let mut command = clone.command("git");
-    let output = command.args(crate::kit::words(line)).envs(env.iter().copied()).output().unwrap();
+    let output = command.args(words(line)).envs(env.iter().copied()).output().unwrap();
     clone.run_of(format!("git {line}"), &output).0
+}
+
+/// The last git before those that run hooks of their configuration: what is put in there is lines in a script.
+const OLD: &str = "2.53.0";
+
+/// Runs a subcommand of `hook` beside such a git.
+fn run(clone: &Checkout, line: &str) -> Run {
+    clone.squad_with(&words(&format!("hook {line}")), b"", &[("PATH", &clone.path_with_git(OLD))])
+}
+
+#[track_caller]
+fn told(clone: &Checkout, line: &str) -> Ran {
+    run(clone, line).ok()
+}
+
+#[track_caller]
+fn ask(clone: &Checkout, line: &str) -> Value {
+    told(clone, &format!("{line} --json")).json()
 }
 
 /// Returns the only hook of an answer.
@@ -75,9 +93,9 @@ fn around(clone: &Checkout) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn a_commit_that_breaks_the_board_is_refused_with_the_rule_and_the_fix() {
     let (_room, clone) = with_board();
-    let hook = only(&clone.ok("hook status"));
+    let hook = only(&ask(&clone, "status"));
     assert_eq!((&hook["state"], &hook["how"]), (&json!("skipped"), &json!("block")), "{hook}");
-    let answer = clone.ok("hook install");
+    let answer = ask(&clone, "install");
     let hook = only(&answer);
     assert_eq!((&answer["changed"], &hook["state"], &hook["how"]), (&json!(true), &json!("ok"), &json!("block")));
     assert!(hook["path"].as_str().unwrap().ends_with(HOOK), "{hook}");
@@ -100,12 +118,12 @@ fn a_commit_that_breaks_the_board_is_refused_with_the_rule_and_the_fix() {
 #[test]
 fn installing_twice_is_installing_once() {
     let (_room, clone) = with_board();
-    clone.ok("hook install");
+    ask(&clone, "install");
     let text = clone.read(HOOK);
-    let answer = clone.ok("hook install");
+    let answer = ask(&clone, "install");
     assert_eq!((&answer["changed"], clone.read(HOOK)), (&json!(false), text));
-    assert!(clone.squad("hook install").ok().stdout.contains("already"));
-    let ran = clone.squad("hook status").ok();
+    assert!(told(&clone, "install").stdout.contains("already"));
+    let ran = told(&clone, "status");
     assert!(ran.stdout.starts_with("ok      pre-commit  block") && ran.stdout.lines().count() == 1, "{ran}");
 }
 
@@ -115,7 +133,7 @@ fn a_hook_that_is_there_is_kept_and_still_runs_and_still_refuses() {
     let own =
         "#!/usr/bin/env bash\nset -eu\necho ran >> own-ran\n[ ! -e stop ] || { echo 'own says no' >&2; exit 9; }\n";
     script(&clone, HOOK, own, 0o700);
-    clone.ok("hook install");
+    ask(&clone, "install");
     let text = clone.read(HOOK);
     assert!(text.starts_with("#!/usr/bin/env bash\n# >>> squad >>>\n"), "{text}");
     assert!(text.ends_with(own.split_once('\n').unwrap().1), "{text}");
@@ -148,12 +166,12 @@ fn uninstalling_leaves_no_trace() {
             script(&clone, HOOK, own, 0o711);
         }
         let before = around(&clone);
-        clone.ok("hook install");
+        ask(&clone, "install");
         assert_ne!(around(&clone), before, "{own:?}");
-        assert_eq!(only(&clone.ok("hook uninstall"))["state"], "skipped");
+        assert_eq!(only(&ask(&clone, "uninstall"))["state"], "skipped");
         assert_eq!(around(&clone), before, "{own:?}");
         assert_eq!(own.map(|_| mode(&clone, HOOK)), own.map(|_| 0o711));
-        let again = clone.ok("hook uninstall");
+        let again = ask(&clone, "uninstall");
         assert_eq!(again["changed"], false, "{again}");
     }
 }
@@ -161,9 +179,9 @@ fn uninstalling_leaves_no_trace() {
 #[test]
 fn what_somebody_wrote_into_a_hook_that_squad_made_stays() {
     let (_room, clone) = with_board();
-    clone.ok("hook install");
+    ask(&clone, "install");
     script(&clone, HOOK, clone.read(HOOK) + "make lint\n", 0o755);
-    clone.ok("hook uninstall");
+    ask(&clone, "uninstall");
     assert_eq!(clone.read(HOOK), "#!/bin/sh\nmake lint\n");
 }
 
@@ -171,13 +189,13 @@ fn what_somebody_wrote_into_a_hook_that_squad_made_stays() {
 fn a_dry_run_shows_the_lines_and_writes_none() {
     let (_room, clone) = with_board();
     let before = around(&clone);
-    let ran = clone.squad("hook install --dry-run").ok();
+    let ran = told(&clone, "install --dry-run");
     assert!(ran.stdout.contains("would change: ") && ran.stdout.contains("+# >>> squad >>>"), "{ran}");
-    assert_eq!(clone.ok("hook install --dry-run")["changed"], false);
+    assert_eq!(ask(&clone, "install --dry-run")["changed"], false);
     assert_eq!(around(&clone), before);
-    clone.ok("hook install");
+    ask(&clone, "install");
     let installed = around(&clone);
-    let ran = clone.squad("hook uninstall --dry-run").ok();
+    let ran = told(&clone, "uninstall --dry-run");
     assert!(ran.stdout.contains("-# >>> squad >>>"), "{ran}");
     assert_eq!(around(&clone), installed);
 }
@@ -187,21 +205,21 @@ fn one_hook_is_enough_for_all_worktrees() {
     let (room, clone) = with_board();
     clone.git("worktree add --quiet -b feature ../linked");
     let linked = room.at("linked");
-    let hook = only(&linked.ok("hook install"));
+    let hook = only(&ask(&linked, "install"));
     assert!(hook["path"].as_str().unwrap().ends_with("/olga/.git/hooks/pre-commit"), "{hook}");
     for place in [&clone, &linked] {
-        assert_eq!(only(&place.ok("hook status"))["state"], "ok");
+        assert_eq!(only(&ask(place, "status"))["state"], "ok");
         place.write(TASK, BROKEN);
         assert!(refused(place, "commit --quiet -a -m broken").contains(TASK));
     }
-    linked.ok("hook uninstall");
+    ask(&linked, "uninstall");
     assert!(!clone.dir.join(HOOK).exists());
 }
 
 #[test]
 fn what_a_commit_would_hold_is_judged_and_not_what_lies_around() {
     let (_room, clone) = with_board();
-    clone.ok("hook install");
+    ask(&clone, "install");
     clone.write("src/main.txt", "two\n");
     clone.write(TASK, BROKEN);
     assert!(refused(&clone, "commit --quiet -a -m all").contains(TASK));
@@ -220,7 +238,7 @@ fn what_a_commit_would_hold_is_judged_and_not_what_lies_around() {
 fn where_there_is_no_board_every_commit_passes_and_nothing_is_left_behind() {
     let room = Room::code();
     let clone = room.clone_as("olga");
-    clone.ok("hook install");
+    ask(&clone, "install");
     // Nothing tells which of them would hold a board, and none is there.
     for name in ["one", "two"] {
         clone.git(&format!("remote add {name} file:///nowhere"));
@@ -233,7 +251,7 @@ fn where_there_is_no_board_every_commit_passes_and_nothing_is_left_behind() {
     std::fs::create_dir(&fresh.dir).unwrap();
     fresh.git("init --quiet");
     fresh.sign_as("olga");
-    fresh.ok("hook install");
+    ask(&fresh, "install");
     fresh.git("commit --quiet --allow-empty -m first");
     room.at("home").squad("hook pre-commit").ok();
 }
@@ -243,12 +261,12 @@ fn a_squad_that_is_gone_lets_the_commit_pass_and_is_told() {
     let (room, clone) = with_board();
     let copy = room.path().join("it's a copy");
     std::fs::copy(SQUAD, &copy).unwrap();
-    let output = clone.command(&copy).args(["hook", "install"]).output().unwrap();
+    let output = clone.command(&copy).args(["hook", "install"]).env("PATH", clone.path_with_git(OLD)).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     clone.write(TASK, BROKEN);
     assert!(refused(&clone, "commit --quiet -a -m broken").contains(TASK), "the copy is asked");
     std::fs::remove_file(&copy).unwrap();
-    let hook = only(&clone.ok("hook status"));
+    let hook = only(&ask(&clone, "status"));
     assert!(hook["state"] == "failed" && hook["detail"].as_str().unwrap().contains("it's a copy"), "{hook}");
     // Where there is one on PATH, that is asked.
     let bin = room.path().join("bin");
@@ -260,7 +278,7 @@ fn a_squad_that_is_gone_lets_the_commit_pass_and_is_told() {
     let said = accepted(&clone, "commit --quiet -a -m broken");
     assert!(said.contains("squad: the program is gone, so this commit was not checked"), "{said}");
     // Installing again writes this squad in.
-    assert_eq!(only(&clone.ok("hook install"))["state"], "ok");
+    assert_eq!(only(&ask(&clone, "install"))["state"], "ok");
     assert_eq!(clone.read(HOOK).matches(">>> squad >>>").count(), 1);
 }
 
@@ -281,15 +299,15 @@ fn whoever_owns_the_hooks_is_left_alone_and_the_lines_for_them_are_printed() {
             clone.git(&format!("config core.hooksPath {setting}"));
         }
         let before = (around(&clone), clone.status());
-        let answer = clone.ok("hook install");
+        let answer = ask(&clone, "install");
         let hook = only(&answer);
         assert_eq!(answer["changed"], false, "{answer}");
         assert_eq!((&hook["state"], &hook["how"]), (&json!("skipped"), &json!("by-hand")), "{hook}");
         assert_eq!(hook["manager"], manager, "{hook}");
         assert!(hook["snippet"].as_str().unwrap().contains(snippet), "{hook}");
-        let ran = clone.squad("hook install").ok();
+        let ran = told(&clone, "install");
         assert!(ran.stdout.contains(snippet.trim_end()), "{ran}");
-        clone.ok("hook uninstall");
+        ask(&clone, "uninstall");
         assert_eq!((around(&clone), clone.status(), clone.read(file)), (before.0, before.1, text.to_owned()));
     }
 }
@@ -300,7 +318,8 @@ fn hooks_that_a_user_keeps_for_all_repositories_are_left_alone_too() {
     script(&room.at("home"), "hooks/pre-commit", "#!/bin/sh\n", 0o755);
     let config = room.path().join("home/gitconfig");
     std::fs::write(&config, "[core]\n\thooksPath = ~/hooks\n").unwrap();
-    let env = [("GIT_CONFIG_GLOBAL", config.to_str().unwrap())];
+    let path = clone.path_with_git(OLD);
+    let env = [("GIT_CONFIG_GLOBAL", config.to_str().unwrap()), ("PATH", &path)];
     let ran = clone.squad_with(&["hook", "install", "--json"], b"", &env).ok();
     let hook = only(&ran.json());
     assert_eq!((&hook["manager"], &hook["path"]), (&json!("core.hooksPath"), &json!("[ROOT]/home/hooks/pre-commit")));
@@ -309,21 +328,21 @@ fn hooks_that_a_user_keeps_for_all_repositories_are_left_alone_too() {
     assert_eq!(only(&ran.json())["state"], "ok", "{ran}");
     // git's own folder, said in another way.
     clone.git("config core.hooksPath .git/hooks");
-    assert_eq!(only(&clone.ok("hook install"))["how"], "block");
+    assert_eq!(only(&ask(&clone, "install"))["how"], "block");
 }
 
 #[test]
 fn a_manager_that_would_ask_squad_has_to_be_installed_itself() {
     let (_room, clone) = with_board();
     clone.write(".pre-commit-config.yaml", "# entry: squad hook pre-commit\n");
-    assert_eq!(only(&clone.ok("hook status"))["state"], "skipped", "a comment asks nobody");
+    assert_eq!(only(&ask(&clone, "status"))["state"], "skipped", "a comment asks nobody");
     clone.write(".pre-commit-config.yaml", "        entry: squad hook pre-commit\n");
     for verb in ["status", "install"] {
-        let hook = only(&clone.ok(&format!("hook {verb}")));
+        let hook = only(&ask(&clone, verb));
         assert!(hook["state"] == "failed" && hook["fix"].as_str().unwrap().contains("install pre-commit"), "{hook}");
     }
     script(&clone, HOOK, "#!/usr/bin/env bash\nexec pre-commit hook-impl\n", 0o755);
-    let hook = only(&clone.ok("hook install"));
+    let hook = only(&ask(&clone, "install"));
     assert_eq!((&hook["state"], &hook["manager"]), (&json!("ok"), &json!("pre-commit")), "{hook}");
     assert!(!clone.read(HOOK).contains("squad"), "nothing is added to what asks already");
 }
@@ -332,11 +351,11 @@ fn a_manager_that_would_ask_squad_has_to_be_installed_itself() {
 fn a_hook_that_git_has_come_to_pass_over_is_told_and_taken_out() {
     let (_room, clone) = with_board();
     let before = around(&clone);
-    clone.ok("hook install");
+    ask(&clone, "install");
     clone.git("config core.hooksPath own");
-    let hook = only(&clone.ok("hook status"));
+    let hook = only(&ask(&clone, "status"));
     assert!(hook["state"] == "failed" && hook["path"].as_str().unwrap().ends_with(HOOK), "{hook}");
-    assert_eq!(clone.ok("hook uninstall")["changed"], true);
+    assert_eq!(ask(&clone, "uninstall")["changed"], true);
     clone.git("config --unset core.hooksPath");
     assert_eq!(around(&clone), before);
 }
@@ -346,7 +365,12 @@ fn a_disk_without_room_leaves_the_hook_as_it_was() {
     let (_room, clone) = with_board();
     script(&clone, HOOK, "#!/bin/sh\nexit 0\n", 0o755);
     let before = around(&clone);
-    let error = clone.without_room("hook install").fails(1, "internal");
+    // As on a disk without room: ignored, the signal of the limit turns into an error of the write.
+    let limited = "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"";
+    let path = clone.path_with_git(OLD);
+    let mut command = clone.command("sh");
+    let output = command.args(["-c", limited, SQUAD, "hook", "install", "--json"]).env("PATH", path).output().unwrap();
+    let error = clone.run_of("squad hook install (no room)".to_owned(), &output).fails(1, "internal");
     assert!(error["message"].as_str().unwrap().contains("cannot write the hook"), "{error}");
     assert!(error["why"].is_string() && error["hint"].is_string(), "{error}");
     assert_eq!(around(&clone), before);
@@ -361,14 +385,14 @@ fn what_is_no_shell_script_is_not_touched() {
         ("#!/bin/sh\nexit 1\n", 0o644, "not executable"),
     ] {
         script(&clone, HOOK, text, mode);
-        let hook = only(&clone.ok("hook install"));
+        let hook = only(&ask(&clone, "install"));
         assert!(hook["how"] == "by-hand" && hook["detail"].as_str().unwrap().contains(why), "{hook}");
         assert!(hook["snippet"].as_str().unwrap().contains("squad hook pre-commit"), "{hook}");
         assert_eq!((clone.read(HOOK).as_str(), self::mode(&clone, HOOK)), (text, mode));
     }
     std::fs::rename(clone.dir.join(HOOK), clone.dir.join("team-hook")).unwrap();
     std::os::unix::fs::symlink("../../team-hook", clone.dir.join(HOOK)).unwrap();
-    let hook = only(&clone.ok("hook install"));
+    let hook = only(&ask(&clone, "install"));
     assert!(hook["how"] == "by-hand" && hook["detail"].as_str().unwrap().contains("link"), "{hook}");
     assert_eq!(clone.read("team-hook"), "#!/bin/sh\nexit 1\n");
 }
@@ -378,13 +402,13 @@ fn a_hook_that_asks_squad_already_is_enough() {
     let (_room, clone) = with_board();
     script(&clone, HOOK, format!("#!/bin/sh\nexec {SQUAD} check --staged --quiet\n"), 0o755);
     let before = around(&clone);
-    let answer = clone.ok("hook install");
+    let answer = ask(&clone, "install");
     let hook = only(&answer);
     assert_eq!((&hook["state"], &hook["how"]), (&json!("ok"), &json!("by-hand")), "{hook}");
-    clone.ok("hook uninstall");
+    ask(&clone, "uninstall");
     assert_eq!(around(&clone), before);
     script(&clone, HOOK, "#!/bin/sh\nexec /nowhere/squad hook pre-commit\n", 0o755);
-    assert_eq!(only(&clone.ok("hook status"))["state"], "failed");
+    assert_eq!(only(&ask(&clone, "status"))["state"], "failed");
 }
 
 #[test]
@@ -393,26 +417,16 @@ fn a_bare_repository_is_refused_since_nobody_commits_there() {
     let bare = room.clone_with("bare", "--bare remote.git");
     let error = bare.refused("hook install", 3, "not-found");
     assert!(error["message"].as_str().unwrap().contains("bare") && error["hint"].is_string(), "{error}");
-    assert_eq!(only(&bare.ok("hook status"))["state"], "skipped");
-    bare.ok("hook uninstall");
+    assert_eq!(only(&ask(&bare, "status"))["state"], "skipped");
+    ask(&bare, "uninstall");
 }
 
 #[test]
 fn a_git_that_runs_hooks_of_its_configuration_is_given_one_there() {
-    let (room, clone) = with_board();
-    let real = crate::kit::find_program("git").unwrap();
-    script(
-        &room.at("new"),
-        "git",
-        format!(
-            "#!/bin/sh\n[ \"$1\" = version ] && {{ echo git version 2.54.0; exit 0; }}\nexec {} \"$@\"\n",
-            real.display()
-        ),
-        0o755,
-    );
-    let path = format!("{}:{}", room.path().join("new").display(), std::env::var("PATH").unwrap());
+    let (_room, clone) = with_board();
+    let path = clone.path_with_git("2.54.0");
     let squad = |line: &str| {
-        let args = crate::kit::words(&format!("hook {line} --json"));
+        let args = words(&format!("hook {line} --json"));
         clone.squad_with(&args, b"", &[("PATH", &path)]).ok().json()
     };
     script(&clone, HOOK, "#!/bin/sh\n", 0o755);
@@ -441,7 +455,7 @@ fn a_git_that_runs_hooks_of_its_configuration_is_given_one_there() {
         clone.git(&format!("config --unset {switch}"));
     }
     // An older git on the same machine runs none of that, and is told so.
-    assert_eq!(only(&clone.ok("hook status"))["state"], "failed");
+    assert_eq!(only(&ask(&clone, "status"))["state"], "failed");
     squad("uninstall");
     assert_eq!(around(&clone), before);
 }
@@ -452,7 +466,9 @@ fn what_the_hook_of_another_repository_left_in_the_environment_is_not_taken_for_
     let other = room.clone_as("other");
     let theirs = other.dir.join(".git");
     let index = theirs.join("index").display().to_string();
-    let env = |index| [("GIT_DIR", theirs.to_str().unwrap()), ("GIT_INDEX_FILE", index), ("GIT_PREFIX", "squad/")];
+    let path = clone.path_with_git(OLD);
+    let theirs = theirs.to_str().unwrap();
+    let env = |index| [("GIT_DIR", theirs), ("GIT_INDEX_FILE", index), ("GIT_PREFIX", "squad/"), ("PATH", &*path)];
     other.write(TASK, BROKEN);
     other.git("add squad");
     for args in [["hook", "pre-commit"], ["check", "--staged"]] {

@@ -173,15 +173,14 @@ impl<'a> Survey<'a> {
         if self.repository.place.is_bare() {
             return skipped(How::Block, &self.file, "no commit is made in a bare repository");
         }
-        let install = "`squad hook install` makes it ask squad";
+        let install = "`squad hook install` makes git ask squad";
+        let nobody = "no hook looks at what is committed to the board by hand";
         if self.runs_configured {
-            return skipped(How::Config, &self.config_file, "git's configuration does not ask squad").fix(install);
+            return skipped(How::Config, &self.config_file, nobody).fix(install);
         }
         match self.by_hand() {
             Some(hook) => hook,
-            None if matches!(self.script, Script::None) => {
-                skipped(How::Block, &self.file, "no hook looks at what is committed to the board by hand").fix(install)
-            }
+            None if matches!(self.script, Script::None) => skipped(How::Block, &self.file, nobody).fix(install),
             None => skipped(How::Block, &self.file, "the hook there does not ask squad").fix(install),
         }
     }

@@ -388,6 +388,20 @@ impl Checkout {
         self.run_of(format!("squad {}", shown.join(" ")), &output)
     }
 
+    /// Returns a `PATH` on which git says to be of this version, and is otherwise the one that is there.
+    #[cfg(unix)]
+    pub fn path_with_git(&self, version: &str) -> String {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = self.root.join(format!("git-{version}"));
+        let real = super::find_program("git").expect("there is a git");
+        let says = format!("[ \"$1\" = version ] && {{ echo git version {version}; exit 0; }}");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("git"), format!("#!/bin/sh\n{says}\nexec {} \"$@\"\n", real.display()))
+            .expect("a file");
+        std::fs::set_permissions(folder.join("git"), std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+        format!("{}:{}", folder.display(), std::env::var("PATH").expect("there is a PATH"))
+    }
+
     /// Runs squad here with `--json`, and with every write to a file failing as it does on a full disk.
     #[cfg(unix)]
     pub fn without_room(&self, line: &str) -> Run {
