@@ -326,6 +326,13 @@ fn hooks_that_a_user_keeps_for_all_repositories_are_left_alone_too() {
     script(&room.at("home"), "hooks/pre-commit", format!("#!/bin/sh\nexec {SQUAD} hook pre-commit\n"), 0o755);
     let ran = clone.squad_with(&["hook", "status", "--json"], b"", &env).ok();
     assert_eq!(only(&ran.json())["state"], "ok", "{ran}");
+    // Nothing can be put into what is no folder.
+    clone.git("config core.hooksPath /dev/null");
+    let off = only(&ask(&clone, "install"));
+    assert!(off["snippet"].is_null() && off["detail"].as_str().unwrap().contains("names no folder"), "{off}");
+    clone.git("config core.hooksPath none-yet");
+    let none = only(&ask(&clone, "install"));
+    assert!(none["snippet"].as_str().unwrap().starts_with("#!/bin/sh\nsquad hook"), "{none}");
     // git's own folder, said in another way.
     clone.git("config core.hooksPath .git/hooks");
     assert_eq!(only(&ask(&clone, "install"))["how"], "block");
@@ -448,6 +455,9 @@ fn a_git_that_runs_hooks_of_its_configuration_is_given_one_there() {
     clone.write(TASK, BROKEN);
     clone.git("add squad");
     assert_eq!(run().status.code(), Some(4));
+    if clone.git("version").as_str() >= "git version 2.54" {
+        assert!(refused(&clone, "commit --quiet -m broken").contains(TASK), "this git is such a one");
+    }
     for switch in ["hook.squad.enabled", "hook.pre-commit.enabled"] {
         clone.git(&format!("config {switch} false"));
         let hook = only(&squad("status"));

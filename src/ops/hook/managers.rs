@@ -15,8 +15,14 @@ pub struct Manager {
     pub snippet: &'static str,
 }
 
+/// The setting that names a folder of hooks, as if it were a program.
+pub const HOOKS_PATH: &str = "core.hooksPath";
+
 /// What a shell script says: its own fate follows that of the check.
 pub const SHELL: &str = "squad hook pre-commit || exit $?\n";
+
+/// The same where there is no script yet.
+const NEW_SHELL: &str = "#!/bin/sh\nsquad hook pre-commit || exit $?\n";
 
 const HUSKY: &str = "squad hook pre-commit\n";
 
@@ -71,7 +77,9 @@ pub fn find(worktree: &Path, elsewhere: Option<&Path>) -> Option<Manager> {
         return Some(Manager { name: "husky", file: husky.join("pre-commit"), snippet: HUSKY });
     }
     if let Some(folder) = elsewhere {
-        return Some(Manager { name: "core.hooksPath", file: folder.join("pre-commit"), snippet: SHELL });
+        let file = folder.join("pre-commit");
+        let snippet = if file.exists() { SHELL } else { NEW_SHELL };
+        return Some(Manager { name: HOOKS_PATH, file, snippet });
     }
     FILES.iter().find_map(|(file, name, snippet)| {
         let file = worktree.join(file);

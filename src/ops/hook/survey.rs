@@ -193,8 +193,23 @@ impl<'a> Survey<'a> {
             Hook { snippet: Some(snippet), ..hook.fix(fix) }
         };
         if let Some(Manager { name, file, snippet }) = &self.manager {
-            let hook = by_hand(file, format!("{name} runs the hooks here, and does not ask squad"), snippet);
-            return Some(Hook { manager: Some(name), ..hook });
+            let folder = folder_of(file);
+            let detail = match *name {
+                managers::HOOKS_PATH if Path::new(&folder).exists() && !Path::new(&folder).is_dir() => {
+                    let detail = format!("{name} names no folder, so git runs no hooks and does not ask squad");
+                    let hook = Hook::new(State::Skipped, How::ByHand, file, detail);
+                    return Some(Hook {
+                        manager: Some(name),
+                        ..hook.fix(format!("let {name} name a folder, or unset it"))
+                    });
+                }
+                managers::HOOKS_PATH if !file.exists() => {
+                    format!("{name} names that folder, and nothing there asks squad: an executable script would")
+                }
+                managers::HOOKS_PATH => format!("{name} names that folder, and the hook there does not ask squad"),
+                _ => format!("{name} runs the hooks here, and does not ask squad"),
+            };
+            return Some(Hook { manager: Some(name), ..by_hand(file, detail, snippet) });
         }
         match &self.script {
             Script::Other { why, .. } => {
