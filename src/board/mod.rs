@@ -11,6 +11,7 @@ pub use crate::git::{
 mod back;
 pub mod clone;
 pub mod commits;
+pub mod difference;
 pub mod exchange;
 pub mod files;
 pub mod folder;
@@ -19,6 +20,7 @@ pub mod layout;
 pub mod line;
 pub mod past;
 pub mod probe;
+pub mod range;
 pub mod receipt;
 pub mod render;
 pub mod repository;

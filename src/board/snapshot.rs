@@ -165,7 +165,7 @@ impl Snapshot {
         let misplaced = self.misplaced().map_err(BoardFault::Unreadable)?;
         let folder = self.files().find(LIVE_DIR).map_err(BoardFault::Unreadable)?.and_then(|folder| folder.id);
         let mut live = match (self.index(), folder) {
-            (Some(index), Some(tree)) => match index.folder(tree) {
+            (Some(index), tree) => match tree.and_then(|tree| index.folder(tree)) {
                 Some(cards) => Live { tasks: cards, invalid: Vec::new() },
                 None => self.read_with(index, tree)?,
             },
@@ -182,8 +182,8 @@ impl Snapshot {
         Ok(entries)
     }
 
-    /// Reads the files that the index does not know, and tells it.
-    fn read_with(&self, index: &Index, tree: Oid) -> Result<Live, BoardFault> {
+    /// Reads the files that the index does not know, and tells it, where they are those of a folder that has an id.
+    fn read_with(&self, index: &Index, tree: Option<Oid>) -> Result<Live, BoardFault> {
         let entries = self.live_entries()?;
         let mut cards = Vec::with_capacity(entries.len());
         let mut unknown = Vec::new();
@@ -201,7 +201,9 @@ impl Snapshot {
             entries.iter().filter_map(|entry| Some((task_stem(&entry.name)?, entry.id?))).collect();
         let known: Vec<(Oid, &Card)> =
             live.tasks.iter().filter_map(|card| Some((*files.get(card.id.as_str())?, card))).collect();
-        index.keep(tree, &known, live.invalid.is_empty());
+        if let Some(tree) = tree {
+            index.keep(tree, &known, live.invalid.is_empty());
+        }
         Ok(live)
     }
 

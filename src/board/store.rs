@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::commits::{Source, TreeFiles};
+use super::files::Files;
 use super::index::Index;
 use super::layout::{CONFIG, pathspecs};
 use super::receipt::{self, Receipt};
@@ -323,8 +324,7 @@ impl BoardStore {
     /// [`AccessFault::Git`] when the version cannot be read.
     pub fn snapshot(&self, head: Option<Oid>) -> Result<Snapshot, AccessFault> {
         let tree = head.map(|head| self.store.read_commit(head)).transpose()?.map(|commit| commit.tree);
-        let files = TreeFiles::new(Source::Store(self.store.clone()), tree);
-        Ok(Snapshot::new(Box::new(files)).with_index(self.index.clone()))
+        Ok(self.indexed(Box::new(TreeFiles::new(Source::Store(self.store.clone()), tree))))
     }
 
     /// Returns what the user's index would make of the board; `index` is the file that a hook was given.
@@ -333,6 +333,11 @@ impl BoardStore {
     /// [`AccessFault::Git`] with the reason, where the index or the repository is of a kind that cannot be read.
     pub fn staged(&self, index: Option<&Path>) -> Result<Snapshot, AccessFault> {
         super::repository::staged(&self.place, &self.git, index)
+    }
+
+    /// Returns a version of the board that knows what was read before.
+    pub(super) fn indexed(&self, files: Box<dyn Files>) -> Snapshot {
+        Snapshot::new(files).with_index(self.index.clone())
     }
 
     /// Returns the commit that a revision names: of the board, else of the user's repository.
@@ -372,7 +377,7 @@ impl BoardStore {
     /// [`AccessFault::Git`] when it cannot be read.
     pub fn snapshot_of(&self, source: Source, commit: Oid) -> Result<Snapshot, AccessFault> {
         let tree = source.objects().read_commit(commit)?.tree;
-        Ok(Snapshot::new(Box::new(TreeFiles::new(source, Some(tree)))).with_index(self.index.clone()))
+        Ok(self.indexed(Box::new(TreeFiles::new(source, Some(tree)))))
     }
 
     /// Lets the user's checkout follow to a head, where that touches nothing of theirs.

@@ -27,6 +27,18 @@ impl Objects {
         Ok(false)
     }
 
+    /// Returns the best commit that two have in common; nothing where they share none that is here.
+    ///
+    /// # Errors
+    /// [`GitError::Library`] where history cannot be read.
+    pub fn merge_base(&self, one: Oid, other: Oid) -> Result<Option<Oid>, GitError> {
+        match self.repo.merge_base(one.raw(), other.raw()) {
+            Ok(oid) => Ok(Some(oid.into())),
+            Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(GitError::library("look for what two commits have in common")(error)),
+        }
+    }
+
     /// Returns the commits reachable from `head` one by one, newest first by commit time, reading no more than asked.
     ///
     /// # Errors

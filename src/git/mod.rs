@@ -38,7 +38,7 @@ pub use oid::Oid;
 pub use place::{Head, Place, RefFormat, Settings, Worktree, branch_tip};
 pub use porcelain::{PushLine, parse_push};
 pub use remote::{Expected, PushOutcome, RejectedBy, Remote, Update};
-pub use staged::{StagedEntry, staged_entries};
+pub use staged::{StagedEntry, staged_against, staged_entries};
 pub use store::{Rewound, Store};
 pub use subprocess::{Git, end_orphans};
 pub use watch::{Watch, Watcher};

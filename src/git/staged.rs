@@ -2,11 +2,12 @@
 //!
 //! Never writes it. libgit2 reads ordinary indexes; sparse, split and future ones are left to `git ls-files`.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use git2::{Index, IndexEntryExtendedFlag};
 
-use super::objects::Entry;
+use super::objects::{Entry, EntryKind, Objects};
 use super::place::Place;
 use super::subprocess::Git;
 use super::{GitError, Oid};
@@ -64,6 +65,30 @@ fn is_of(place: &Place, index: &Path) -> bool {
     let Some(folder) = index.parent().and_then(|folder| folder.canonicalize().ok()) else { return true };
     let is_own = || place.git_dir.canonicalize().is_ok_and(|own| own == folder);
     !folder.join("HEAD").is_file() || is_own()
+}
+
+/// Returns the paths at which what is staged is not what a tree has, sorted; paths of an unresolved merge among them.
+///
+/// # Errors
+/// [`GitError::Missing`] where a part of the tree is not here.
+pub fn staged_against(objects: &Objects, tree: Option<Oid>, staged: &[StagedEntry]) -> Result<Vec<Vec<u8>>, GitError> {
+    let mut left: HashMap<&[u8], (u8, u32, Oid)> =
+        staged.iter().map(|e| (e.path.as_slice(), (e.stage, e.mode, e.oid))).collect();
+    let mut changed: Vec<Vec<u8>> = Vec::new();
+    let mut folders: Vec<(Vec<u8>, Oid)> = tree.map(|tree| (Vec::new(), tree)).into_iter().collect();
+    while let Some((prefix, folder)) = folders.pop() {
+        for entry in objects.tree_entries(folder)?.iter() {
+            let path = [&prefix, entry.name.as_slice()].concat();
+            if entry.kind() == EntryKind::Folder {
+                folders.push(([&path, b"/".as_slice()].concat(), entry.oid));
+            } else if left.remove(path.as_slice()) != Some((0, entry.mode, entry.oid)) {
+                changed.push(path);
+            }
+        }
+    }
+    changed.extend(left.into_keys().map(<[u8]>::to_vec));
+    changed.sort();
+    Ok(changed)
 }
 
 fn entries_of(index: &Index) -> Vec<StagedEntry> {

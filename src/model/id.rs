@@ -238,6 +238,13 @@ impl OpId {
         std::str::from_utf8(&self.0).expect("a ULID is ASCII by construction")
     }
 
+    /// Returns the instant that it was made at.
+    pub fn time(&self) -> Millis {
+        let digit = |byte: &u8| CROCKFORD.iter().position(|c| c == byte).unwrap_or_default() as u64;
+        let millis = self.0[..10].iter().fold(0u64, |time, byte| time << 5 | digit(byte));
+        Millis(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
+
     /// Returns `len` (at most 16) lower-case characters made from the random part, different for each `nth`:
     /// the ids of what an operation makes come from the operation, so that every machine makes the same.
     pub fn suffix(&self, nth: u32, len: usize) -> String {

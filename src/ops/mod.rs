@@ -24,6 +24,7 @@ pub mod provisional;
 pub mod publish;
 pub mod publisher;
 pub mod queue;
+pub mod review;
 pub mod rewind;
 pub mod scan;
 pub mod session;

@@ -11,7 +11,7 @@ use squad::model::task::{Block, Task};
 use squad::model::transition::{Who, edges_from};
 use squad::model::vocabulary::{Cause, Gate, Status, SubtaskStatus};
 
-use crate::sim::{Sim, id, name, whole};
+use crate::sim::{Sim, id, judged, name, whole};
 
 const ACTORS: &[&str] = &["olga", "chip", "mira", "mark", "scout", "vault", "pia", "nobody"];
 const TASKS: &[&str] = &["t-1", "t-2", "t-3"];
@@ -241,6 +241,7 @@ proptest! {
         for task in TASKS {
             sim.make("pia", task, |new| new.files = vec![format!("{task}/*")]);
         }
+        let begin = sim.snapshot();
         for attempt in attempts {
             sim.now += attempt.later;
             let task = attempt.task;
@@ -252,6 +253,7 @@ proptest! {
             let verb = operation.verb();
             operation.basis.epoch = operation.basis.epoch.map(|e| squad::model::id::Epoch(e.0.saturating_sub(attempt.behind)));
             let before = all(&sim);
+            let board = sim.snapshot();
             let decision = sim.decide(&operation);
             prop_assert_eq!(&decision, &sim.decide(&operation), "the same question had two answers");
             prop_assert_eq!(&decision, &sim.publish(&operation));
@@ -263,6 +265,7 @@ proptest! {
                 Decision::Applied(_) => {
                     prop_assert_ne!(&before, &after, "{} was applied and nothing is different", verb);
                     prop_assert!(matches!(sim.decide(&operation), Decision::AlreadyDecided(_)), "it was decided twice");
+                    prop_assert_eq!(judged(&board, &sim.snapshot(), Some(actor)), vec![], "{} by {}", verb, actor);
                 }
                 Decision::Unchanged(_) | Decision::Refused(_) => {
                     prop_assert_eq!(&before, &after, "{} was not applied and something is different", verb);
@@ -271,5 +274,7 @@ proptest! {
             }
             is_whole(&sim)?;
         }
+        // A change of many steps at once, as a pull request that was squashed.
+        prop_assert_eq!(judged(&begin, &sim.snapshot(), None), vec![]);
     }
 }

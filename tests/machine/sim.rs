@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use squad::board::difference::tasks_that_differ;
 use squad::board::files::Files;
 use squad::board::layout::{ARCHIVE_DIR, CONFIG, LIVE_DIR};
 use squad::board::render::{FileChange, Overlay, files_of};
@@ -13,7 +14,9 @@ use squad::model::id::{AgentName, Epoch, Millis, OpId, TaskId};
 use squad::model::operation::{Action, Basis, HandIn, NewTask, Operation};
 use squad::model::task::{EvidenceBody, Task};
 use squad::model::vocabulary::{AgentKind, Domain, Role};
+use squad::review::judge::{Change, judge};
 use squad::review::{BoardFile, CheckOptions, FileKind, FileRole, Report, check};
+use squad::schema::Violation;
 
 /// When every board begins.
 pub const BEGIN: i64 = 1_795_230_851_000;
@@ -177,4 +180,12 @@ impl Sim {
         let options = CheckOptions { config_path: CONFIG.to_owned(), locks_path: DEFAULT_LOCKS_FILE.to_owned() };
         check(found, &options)
     }
+}
+
+/// Returns what a reviewer has against the change from one version to another.
+pub fn judged(before: &Snapshot, after: &Snapshot, actor: Option<&str>) -> Vec<Violation> {
+    let tasks = tasks_that_differ(before, after).expect("they are in memory");
+    let actors = actor.map(|actor| vec![name(actor)]);
+    let change = Change { before, after, tasks: &tasks, config_path: CONFIG, actors };
+    judge(&change).expect("they are in memory").violations
 }

@@ -1,0 +1,94 @@
+//! Two versions of the board that a change lies between, and who made it: in the user's own repository.
+//!
+//! Owns where a change begins: at the commit that both sides share, for a branch; at the parents, for what is staged.
+
+use std::fs;
+use std::path::Path;
+use std::rc::Rc;
+
+use super::Oid;
+use super::commits::{IndexFiles, Source};
+use super::snapshot::Snapshot;
+use super::store::{AccessFault, BoardStore};
+use crate::git::{CommitInfo, Objects, staged_against, staged_entries};
+
+/// A line of commits of the user's repository.
+pub struct Range {
+    /// Where both sides part.
+    pub base: Oid,
+    /// The newest commit.
+    pub head: Oid,
+    /// What lies between, newest first.
+    pub commits: Vec<CommitInfo>,
+    objects: Rc<Objects>,
+}
+
+/// Why there is no such range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoRange {
+    /// A revision names no commit that is here.
+    Unknown(String),
+    /// The two have no commit in common that is here.
+    Apart,
+}
+
+/// What is staged for the next commit, and what it is made on.
+pub struct Staged {
+    /// The board as the commit would have it.
+    pub after: Snapshot,
+    /// The board as its parents have it, the first one first; nothing before the first commit.
+    pub before: Vec<Snapshot>,
+    /// The paths that the commit would change, of the board or not, in order.
+    pub paths: Vec<String>,
+}
+
+impl BoardStore {
+    /// Returns the commits of `head` since it parted from `base`.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] where the repository cannot be read; the inner result where there is no such range.
+    pub fn range(&self, base: &str, head: &str) -> Result<Result<Range, NoRange>, AccessFault> {
+        let objects = Rc::new(Objects::of_place(&self.place)?);
+        let mut ends = Vec::new();
+        for revision in [base, head] {
+            match objects.resolve(&self.place, &self.git, revision)? {
+                Some(oid) => ends.push(oid),
+                None => return Ok(Err(NoRange::Unknown(revision.to_owned()))),
+            }
+        }
+        let head = ends[1];
+        let Some(base) = objects.merge_base(ends[0], head)? else { return Ok(Err(NoRange::Apart)) };
+        let commits = objects.walk(head, Some(base))?;
+        Ok(Ok(Range { base, head, commits, objects }))
+    }
+
+    /// Returns the board at both ends of a range.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] where one cannot be read.
+    pub fn ends(&self, range: &Range) -> Result<(Snapshot, Snapshot), AccessFault> {
+        let at = |commit| self.snapshot_of(Source::User(range.objects.clone()), commit);
+        Ok((at(range.base)?, at(range.head)?))
+    }
+
+    /// Returns what is staged; `index` is the file that a hook was given.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] with the reason, where the index or the repository is of a kind that cannot be read.
+    pub fn staged_change(&self, index: Option<&Path>) -> Result<Staged, AccessFault> {
+        let entries = staged_entries(&self.place, &self.git, index)?;
+        let objects = Rc::new(Objects::of_place(&self.place)?);
+        let mut parents = Vec::new();
+        parents.extend(objects.resolve(&self.place, &self.git, "HEAD")?);
+        // A merge has more of them, one a line.
+        let merged = fs::read_to_string(self.place.git_dir.join("MERGE_HEAD")).unwrap_or_default();
+        parents.extend(merged.lines().filter_map(|line| line.trim().parse::<Oid>().ok()));
+        let tree = parents.first().map(|head| objects.read_commit(*head)).transpose()?.map(|commit| commit.tree);
+        let paths = staged_against(&objects, tree, &entries)?;
+        let paths = paths.into_iter().filter_map(|path| String::from_utf8(path).ok()).collect();
+        let before = parents.iter().map(|commit| self.snapshot_of(Source::User(objects.clone()), *commit));
+        let before = before.collect::<Result<Vec<_>, _>>()?;
+        let after = self.indexed(Box::new(IndexFiles::new(objects, &entries)));
+        Ok(Staged { after, before, paths })
+    }
+}

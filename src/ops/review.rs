@@ -1,0 +1,243 @@
+//! `review` and the hook: a change of the board, judged before it is made or merged.
+//!
+//! Owns what a change is compared with and who is taken to have made it; the judgement itself is `review`'s.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::check::check_snapshot;
+use super::failure::Failure;
+use super::session::Session;
+use crate::board::CommitInfo;
+use crate::board::difference::tasks_that_differ;
+use crate::board::files::ReadError;
+use crate::board::layout::CONFIG;
+use crate::board::range::NoRange;
+use crate::board::snapshot::Snapshot;
+use crate::model::board::Board;
+use crate::model::code::ErrorCode;
+use crate::model::config::BoardConfig;
+use crate::model::id::AgentName;
+use crate::model::locks::Pattern;
+use crate::model::vocabulary::{IdentityPolicy, LockPolicy, Status};
+use crate::review::judge::{Change, Judgement, Pair, TaskChange, Verdict, judge};
+use crate::schema::Violation;
+
+/// What became of a review.
+#[derive(Debug, Clone, Default)]
+pub struct Reviewed {
+    /// Where the change begins: a commit.
+    pub base: String,
+    /// Where it ends: a commit; nothing for what is only staged.
+    pub head: Option<String>,
+    /// How many commits it has.
+    pub commits: usize,
+    /// Every task that it touches, by id.
+    pub changes: Vec<TaskChange>,
+    /// Everything that is wrong or odd about it.
+    pub violations: Vec<Violation>,
+}
+
+impl Reviewed {
+    /// Returns how the whole change is judged.
+    pub fn verdict(&self) -> Verdict {
+        Verdict::on(&self.violations)
+    }
+}
+
+/// Judges what a branch changes on the board: all of it at once, from where it parted from its base.
+///
+/// # Errors
+/// [`Failure`] where there is no such range, or it cannot be read; what is wrong with the change is in the result.
+pub fn review(session: &Session, range: &str) -> Result<Reviewed, Failure> {
+    let (base, head) = ends(range)?;
+    let range = session.board.range(base, head)?.map_err(|fault| no_range(&fault, base, head))?;
+    let (before, after) = session.board.ends(&range)?;
+    let mut reviewed = Reviewed {
+        base: range.base.to_string(),
+        head: Some(range.head.to_string()),
+        commits: range.commits.len(),
+        ..Reviewed::default()
+    };
+    let actors = usable(&before).and_then(|config| authors(config, &range.commits));
+    let Judgement { changes, violations } = compared(session, &[before], &after, actors)?;
+    (reviewed.changes, reviewed.violations) = (changes, violations);
+    Ok(reviewed)
+}
+
+/// Judges what is staged for the next commit of the user, and whether it touches what another agent holds. `index` is
+/// the file that a hook was given.
+///
+/// # Errors
+/// [`Failure`] where the index or the repository cannot be read; what is wrong with the change is in the result.
+pub fn review_staged(session: &Session, index: Option<&Path>) -> Result<Reviewed, Failure> {
+    let staged = session.board.staged_change(index)?;
+    let mut reviewed = Reviewed::default();
+    let parent = staged.before.first();
+    let config = parent.and_then(usable);
+    let actor = config.and_then(|config| session.actor_name(config).ok());
+    let locks = parent.map(Snapshot::locks_path);
+    let on_board = |path: &String| path.starts_with("squad/") || Some(path) == locks.as_ref();
+    if staged.paths.iter().any(on_board) {
+        // A merge is judged by what is new in it: what one of its parents has was judged there.
+        let actors = actor.clone().map(|actor| vec![actor]);
+        let Judgement { changes, violations } = compared(session, &staged.before, &staged.after, actors)?;
+        (reviewed.changes, reviewed.violations) = (changes, violations);
+    }
+    if let (Some(config), Some(actor)) = (config, &actor) {
+        let elsewhere: Vec<&String> = staged.paths.iter().filter(|path| !on_board(path)).collect();
+        // What is held now, as far as this clone has seen the board; else as the commit's parent has it.
+        let seen = session.board.head()?.map(|head| session.snapshot(Some(head))).transpose()?;
+        let board = seen.as_ref().or(parent);
+        if let Some(board) = board.filter(|_| config.policy.locks != LockPolicy::Off) {
+            reviewed.violations.extend(held_by_others(board, config, actor, &elsewhere)?);
+        }
+    }
+    Ok(reviewed)
+}
+
+fn ends(range: &str) -> Result<(&str, &str), Failure> {
+    let (base, head) = match range.split_once("...").or_else(|| range.split_once("..")) {
+        Some((base, head)) => (base, if head.is_empty() { "HEAD" } else { head }),
+        None => (range, "HEAD"),
+    };
+    // Nothing that git could read as an option.
+    if base.is_empty() || base.starts_with('-') || head.starts_with('-') {
+        return Err(Failure::new(ErrorCode::Usage, format!("{range:?} is no range of commits"))
+            .hint("for example `squad review origin/main..HEAD`"));
+    }
+    Ok((base, head))
+}
+
+fn no_range(fault: &NoRange, base: &str, head: &str) -> Failure {
+    match fault {
+        NoRange::Unknown(revision) => Failure::new(ErrorCode::NotFound, format!("no commit {revision}"))
+            .hint("fetch it first; in a workflow, check out with the whole history (`fetch-depth: 0`)"),
+        NoRange::Apart => Failure::new(ErrorCode::NotFound, format!("{base} and {head} have no commit in common here"))
+            .why("the clone may be shallow, and end before the commit where the two part")
+            .hint("fetch more of the history; in a workflow, check out with `fetch-depth: 0`"),
+    }
+}
+
+fn usable(board: &Snapshot) -> Option<&BoardConfig> {
+    board.config().ok().flatten()
+}
+
+/// Returns who has made these commits, by the roster; nothing where the board takes names at their word.
+fn authors(config: &BoardConfig, commits: &[CommitInfo]) -> Option<Vec<AgentName>> {
+    if config.policy.identity == IdentityPolicy::Name {
+        return None;
+    }
+    let mut names: Vec<AgentName> = Vec::new();
+    for commit in commits {
+        if let Some(name) = member_of(config, &commit.author.email)
+            && !names.contains(&name)
+        {
+            names.push(name);
+        }
+    }
+    Some(names)
+}
+
+/// Returns the member that git knows by an e-mail address.
+pub(super) fn member_of(config: &BoardConfig, email: &str) -> Option<AgentName> {
+    let is = |agent: &&crate::model::config::Agent| match &agent.email {
+        Some(known) => known.eq_ignore_ascii_case(email),
+        // As squad names whoever has none.
+        None => email.eq_ignore_ascii_case(&format!("{}@squad.invalid", agent.name)),
+    };
+    config.agents.iter().find(is).map(|agent| agent.name.clone())
+}
+
+/// Compares a version of the board with those that it is made on.
+fn compared(
+    session: &Session,
+    before: &[Snapshot],
+    after: &Snapshot,
+    actors: Option<Vec<AgentName>>,
+) -> Result<Judgement, Failure> {
+    let Some(first) = before.first() else {
+        let nothing = session.snapshot(None)?;
+        let all = tasks(&nothing, after)?;
+        return judged(&nothing, after, &all, actors);
+    };
+    let mut pairs = tasks(first, after)?;
+    for other in &before[1..] {
+        let new: HashSet<String> = tasks(other, after)?.into_iter().map(|pair| pair.stem).collect();
+        pairs.retain(|pair| new.contains(&pair.stem));
+    }
+    // A roster that a merged branch brings was judged where it was made.
+    let brought = before[1..].iter().any(|other| usable(other).is_some() && usable(other) == usable(after));
+    let mut judgement = judged(first, after, &pairs, actors)?;
+    if brought {
+        judgement.violations.retain(|v| v.code != "roster-change");
+    }
+    Ok(judgement)
+}
+
+fn tasks(before: &Snapshot, after: &Snapshot) -> Result<Vec<Pair>, Failure> {
+    tasks_that_differ(before, after).map_err(unreadable)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
+fn unreadable(error: ReadError) -> Failure {
+    Failure::new(ErrorCode::Internal, "the board cannot be read").caused_by(error.as_ref())
+}
+
+fn judged(
+    before: &Snapshot,
+    after: &Snapshot,
+    tasks: &[Pair],
+    actors: Option<Vec<AgentName>>,
+) -> Result<Judgement, Failure> {
+    let change = Change { before, after, tasks, config_path: CONFIG, actors };
+    let mut judgement = judge(&change)?;
+    if has_board(after)? || has_board(before)? {
+        let known: HashSet<_> = check_snapshot(before)?.violations.iter().map(identity).collect();
+        let new = check_snapshot(after)?.violations.into_iter().filter(|v| !known.contains(&identity(v)));
+        judgement.violations.extend(new);
+        if !has_board(after)? {
+            let message = "the configuration of the board is gone, and with it the roster";
+            let hint = "bring the file back from the history";
+            judgement.violations.push(Violation::error("roster-change", CONFIG, "", message, hint));
+        }
+    }
+    for change in &mut judgement.changes {
+        change.verdict = Verdict::on(judgement.violations.iter().filter(|v| v.file == change.file));
+    }
+    judgement.violations.sort();
+    judgement.violations.dedup();
+    Ok(judgement)
+}
+
+fn has_board(snapshot: &Snapshot) -> Result<bool, Failure> {
+    Ok(snapshot.files().find(CONFIG).map_err(unreadable)?.is_some())
+}
+
+/// What makes two violations the same one in two versions: lines move.
+fn identity(violation: &Violation) -> (&'static str, String, String, String) {
+    (violation.code, violation.file.clone(), violation.pointer.clone(), violation.message.clone())
+}
+
+/// Finds paths that the work of somebody else holds.
+fn held_by_others(
+    board: &Snapshot,
+    config: &BoardConfig,
+    actor: &AgentName,
+    paths: &[&String],
+) -> Result<Vec<Violation>, Failure> {
+    let fold = config.locks.ignore_case;
+    let mut found = Vec::new();
+    for card in board.live()?.iter().filter(|card| card.status == Status::InProgress && card.holder() != Some(actor)) {
+        for lock in &card.files {
+            let Some(pattern) = Pattern::lenient(lock, fold) else { continue };
+            let Some(path) = paths.iter().find(|path| pattern.covers(path)) else { continue };
+            let holder = card.holder().map_or_else(|| "somebody".to_owned(), ToString::to_string);
+            let message = format!("{holder} holds {} for {}", lock.escape_debug(), card.id);
+            let hint = format!("leave the file out of the commit, or ask: `squad comment {} \"@{holder} …\"`", card.id);
+            let violation = Violation::error("path-locked", path.as_str(), "", message, hint);
+            found.push(if config.policy.locks == LockPolicy::Warn { violation.warning() } else { violation });
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,231 @@
+//! Strings that look like a key to something: what is pushed to a board cannot be taken back.
+//!
+//! Owns which shapes are known and how a false alarm is marked. Only what a change adds is looked at.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use crate::schema::{Json, Violation};
+
+/// The field of a task in which false alarms stand, each by its fingerprint.
+pub const NOT_SECRET: &str = "notSecret";
+
+/// How many digits of the digest a fingerprint has.
+const FINGERPRINT: usize = 16;
+
+/// Shapes of keys that begin with a word of their own: what they are, how they begin, and how many characters of a
+/// key follow at least. Source: what the issuers publish for scanners.
+const PREFIXES: &[(&str, &str, usize)] = &[
+    ("a key of AWS", "AKIA", 16),
+    ("a key of AWS", "ASIA", 16),
+    ("a token of GitHub", "ghp_", 30),
+    ("a token of GitHub", "gho_", 30),
+    ("a token of GitHub", "ghu_", 30),
+    ("a token of GitHub", "ghs_", 30),
+    ("a token of GitHub", "ghr_", 30),
+    ("a token of GitHub", "github_pat_", 30),
+    ("a token of GitLab", "glpat-", 16),
+    ("a token of Slack", "xoxb-", 16),
+    ("a token of Slack", "xoxp-", 16),
+    ("a token of Slack", "xoxa-", 16),
+    ("a token of Slack", "xapp-", 16),
+    ("a key of Google", "AIza", 30),
+    ("a key of Anthropic", "sk-ant-", 20),
+    ("a key of OpenAI", "sk-proj-", 20),
+    ("a secret key", "sk-", 32),
+    ("a key of Stripe", "sk_live_", 16),
+    ("a key of Stripe", "rk_live_", 16),
+    ("a token of npm", "npm_", 30),
+    ("a token of PyPI", "pypi-", 40),
+    ("a key of SendGrid", "SG.", 40),
+    ("a token of Hugging Face", "hf_", 30),
+    ("a token (JWT)", "eyJhbGciOi", 30),
+];
+
+/// Names under which keys are passed in addresses and settings.
+const NAMES: &[&str] = &[
+    "access_token",
+    "accesskey",
+    "access_key",
+    "api_key",
+    "apikey",
+    "api-key",
+    "auth_token",
+    "client_secret",
+    "passwd",
+    "password",
+    "private_token",
+    "secret",
+    "secret_key",
+    "token",
+];
+
+/// Shortest value of such a name that is taken for a key.
+const VALUE_MIN: usize = 12;
+
+/// Words that stand where a key would in examples.
+const PLACEHOLDERS: &[&str] = &["xxxx", "your", "example", "redacted", "changeme", "placeholder", "****", "1234567"];
+
+/// Looks at what a file holds that it did not hold before.
+pub(super) fn look(path: &str, new: &[u8], old: Option<&[u8]>, found: &mut Vec<Violation>) {
+    let Ok(document) = Json::parse(new) else { return };
+    let document = document.to_value();
+    let mut known: HashSet<String> = HashSet::new();
+    if let Some(old) = old.and_then(|bytes| Json::parse(bytes).ok()) {
+        each_string(&old.to_value(), &mut String::new(), &mut |_, text| {
+            known.insert(text.to_owned());
+        });
+    }
+    let excused: HashSet<&str> = match document.get(NOT_SECRET) {
+        Some(Value::Array(marks)) => marks.iter().filter_map(Value::as_str).collect(),
+        _ => HashSet::new(),
+    };
+    each_string(&document, &mut String::new(), &mut |pointer, text| {
+        if known.contains(text) {
+            return;
+        }
+        for (what, secret) in secrets_in(text) {
+            let mark = fingerprint(secret);
+            if excused.contains(mark.as_str()) {
+                continue;
+            }
+            // Never the thing itself: this is printed into logs that others read.
+            let message = format!("this looks like {what}: {}", shape(secret));
+            let hint = format!(
+                "take it out, and change it where it is used: what was pushed stays known. Where it is no secret, add \"{mark}\" to `{NOT_SECRET}` of the same file"
+            );
+            found.push(Violation::error("secret", path, pointer, message, hint));
+        }
+    });
+}
+
+/// Calls `each` with every string of a document and its pointer.
+fn each_string(value: &Value, pointer: &mut String, each: &mut impl FnMut(&str, &str)) {
+    match value {
+        Value::String(text) => each(pointer, text),
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                within(pointer, &i.to_string(), |pointer| each_string(item, pointer, each));
+            }
+        }
+        Value::Object(map) => {
+            for (key, item) in map {
+                within(pointer, &key.replace('~', "~0").replace('/', "~1"), |pointer| each_string(item, pointer, each));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn within(pointer: &mut String, part: &str, then: impl FnOnce(&mut String)) {
+    let len = pointer.len();
+    pointer.push('/');
+    pointer.push_str(part);
+    then(pointer);
+    pointer.truncate(len);
+}
+
+/// Returns what looks like a secret in a text, and what it looks like; each once.
+pub fn secrets_in(text: &str) -> Vec<(&'static str, &str)> {
+    let mut found: Vec<(&'static str, &str)> = Vec::new();
+    for line_start in text.match_indices("-----BEGIN ").map(|(at, _)| at) {
+        let rest = &text[line_start..];
+        if rest.lines().next().is_some_and(|line| line.contains("PRIVATE KEY")) {
+            found.push(("a private key", rest));
+        }
+    }
+    for (what, prefix, least) in PREFIXES {
+        for (at, _) in text.match_indices(prefix) {
+            let begins =
+                text[..at].chars().next_back().is_none_or(|c| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
+            let run = run_of(&text[at..], is_key_char);
+            let is_new = found.iter().all(|(_, known)| !overlaps(text, known, at));
+            if begins
+                && is_new
+                && run.len() >= prefix.len() + least
+                && !is_placeholder(run)
+                && is_mixed(&run[prefix.len()..])
+            {
+                found.push((what, run));
+            }
+        }
+    }
+    for (at, value) in named_values(text) {
+        let is_new = found.iter().all(|(_, known)| !overlaps(text, known, at));
+        if is_new && value.len() >= VALUE_MIN && !is_placeholder(value) && is_mixed(value) {
+            found.push(("the value of a password or key", value));
+        }
+    }
+    found
+}
+
+fn overlaps(text: &str, known: &str, at: usize) -> bool {
+    let begin = known.as_ptr() as usize - text.as_ptr() as usize;
+    (begin..begin + known.len()).contains(&at)
+}
+
+/// Returns what stands after a name under which keys are passed, and where: `…?token=VALUE`, `password: VALUE`.
+fn named_values(text: &str) -> Vec<(usize, &str)> {
+    let lower = text.to_ascii_lowercase();
+    let mut found = Vec::new();
+    for name in NAMES {
+        for (at, _) in lower.match_indices(name) {
+            let before = lower[..at].chars().next_back();
+            if before.is_some_and(|c| c.is_ascii_alphanumeric()) {
+                continue;
+            }
+            let rest = &text[at + name.len()..];
+            let rest = rest.trim_start_matches(['"', '\'']);
+            let is_query = before.is_some_and(|c| c == '?' || c == '&');
+            let value = match rest.chars().next() {
+                Some('=') => &rest[1..],
+                Some(':') if !is_query => rest[1..].trim_start_matches(' '),
+                _ => continue,
+            };
+            let value = run_of(value.trim_start_matches(['"', '\'']), |c| is_key_char(c) || "+/=%.~".contains(c));
+            found.push((value.as_ptr() as usize - text.as_ptr() as usize, value));
+        }
+    }
+    found
+}
+
+fn run_of(text: &str, is_part: impl Fn(char) -> bool) -> &str {
+    let end = text.find(|c| !is_part(c)).unwrap_or(text.len());
+    &text[..end]
+}
+
+fn is_key_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '-'
+}
+
+fn is_placeholder(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    PLACEHOLDERS.iter().any(|word| lower.contains(word))
+}
+
+/// Tells whether a text is drawn from letters and digits, as keys are and words are not.
+fn is_mixed(text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let letters = text.chars().filter(char::is_ascii_alphabetic).count();
+    let distinct: HashSet<char> = text.chars().collect();
+    digits >= 1 && letters >= 1 && distinct.len() >= 6
+}
+
+/// Returns what marks a text as no secret: it tells nothing about the text.
+pub fn fingerprint(text: &str) -> String {
+    use sha2::{Digest, Sha256};
+    use std::fmt::Write;
+    let digest = Sha256::digest(text.as_bytes());
+    let mut hex = String::with_capacity(FINGERPRINT);
+    for byte in digest.iter().take(FINGERPRINT / 2) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+/// Returns how a secret begins, for whoever has to find it.
+fn shape(secret: &str) -> String {
+    let begin: String = secret.chars().take(4).collect();
+    format!("{}… ({} characters)", begin.escape_debug(), secret.chars().count())
+}
