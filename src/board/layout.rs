@@ -8,6 +8,9 @@ use crate::model::id::TaskId;
 /// The configuration and roster.
 pub const CONFIG: &str = "squad/squad.json";
 
+/// The folder that holds all of the board but the locks file.
+pub const ROOT: &str = "squad";
+
 /// The folder of all tasks.
 pub const TASKS_DIR: &str = "squad/tasks";
 
@@ -31,6 +34,12 @@ pub fn task_path(id: &TaskId, place: &Place) -> String {
 /// Returns the stem of a task's file name, or `None` for a file that is no task.
 pub fn task_stem(name: &str) -> Option<&str> {
     name.strip_suffix(".json").filter(|stem| !stem.is_empty())
+}
+
+/// Returns the stem of the task that a path within the repository is the file of.
+pub fn stem_of(path: &str) -> Option<&str> {
+    let within = path.strip_prefix(LIVE_DIR).or_else(|| path.strip_prefix(ARCHIVE_DIR))?;
+    task_stem(within.rsplit('/').next()?)
 }
 
 /// Returns the folders and files that squad writes, as arguments for git.

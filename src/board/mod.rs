@@ -4,8 +4,8 @@
 
 // What git answers goes on as it is: the rooms above see it as the board's answer, and never ask git themselves.
 pub use crate::git::{
-    CommitInfo, FetchFault, Follow, Git, GitError, Identity, Objects, Oid, PushOutcome, RejectedBy, Rewound, Watch,
-    Watcher, end_orphans,
+    CommitInfo, FetchFault, Follow, Git, GitError, Identity, Objects, Oid, PushOutcome, RejectedBy, Rewound, Settings,
+    Watch, Watcher, end_orphans,
 };
 
 mod back;

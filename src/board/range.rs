@@ -7,10 +7,11 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::Oid;
-use super::commits::{IndexFiles, Source};
+use super::commits::{IndexFiles, Source, TreeFiles};
+use super::repository::Repository;
 use super::snapshot::Snapshot;
-use super::store::{AccessFault, BoardStore};
-use crate::git::{CommitInfo, Objects, staged_against, staged_entries};
+use super::store::AccessFault;
+use crate::git::{CommitInfo, Objects, Store, staged_against, staged_entries};
 
 /// A line of commits of the user's repository.
 pub struct Range {
@@ -42,7 +43,7 @@ pub struct Staged {
     pub paths: Vec<String>,
 }
 
-impl BoardStore {
+impl Repository {
     /// Returns the commits of `head` since it parted from `base`.
     ///
     /// # Errors
@@ -67,7 +68,7 @@ impl BoardStore {
     /// # Errors
     /// [`AccessFault::Git`] where one cannot be read.
     pub fn ends(&self, range: &Range) -> Result<(Snapshot, Snapshot), AccessFault> {
-        let at = |commit| self.snapshot_of(Source::User(range.objects.clone()), commit);
+        let at = |commit| self.at(Source::User(range.objects.clone()), commit);
         Ok((at(range.base)?, at(range.head)?))
     }
 
@@ -86,9 +87,26 @@ impl BoardStore {
         let tree = parents.first().map(|head| objects.read_commit(*head)).transpose()?.map(|commit| commit.tree);
         let paths = staged_against(&objects, tree, &entries)?;
         let paths = paths.into_iter().filter_map(|path| String::from_utf8(path).ok()).collect();
-        let before = parents.iter().map(|commit| self.snapshot_of(Source::User(objects.clone()), *commit));
+        let before = parents.iter().map(|commit| self.at(Source::User(objects.clone()), *commit));
         let before = before.collect::<Result<Vec<_>, _>>()?;
         let after = self.indexed(Box::new(IndexFiles::new(objects, &entries)));
         Ok(Staged { after, before, paths })
+    }
+
+    /// Returns the board as this clone has seen it last, whatever is checked out; nothing where it never has.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] where it cannot be read.
+    pub fn seen(&self) -> Result<Option<Snapshot>, AccessFault> {
+        let path = self.place.common_dir.join("squad").join("board.git");
+        // A store that is damaged is for a verb to mend.
+        let Ok(store) = Store::open(&path) else { return Ok(None) };
+        let Some(head) = store.tip()? else { return Ok(None) };
+        self.at(Source::Store(Rc::new(store)), head).map(Some)
+    }
+
+    fn at(&self, source: Source, commit: Oid) -> Result<Snapshot, AccessFault> {
+        let tree = source.objects().read_commit(commit)?.tree;
+        Ok(self.indexed(Box::new(TreeFiles::new(source, Some(tree)))))
     }
 }

@@ -79,6 +79,15 @@ pub fn message(operation: &Operation, facts: &ReceiptFacts) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Tells whether a message is the one of an operation and what it did, refusals of others aside.
+pub fn is_of(text: &str, operation: &Operation, facts: &ReceiptFacts) -> bool {
+    let lines = |text: &str| -> Vec<String> {
+        let lines = text.trim_end().lines().filter(|line| !line.starts_with(&format!("{REFUSED}: ")));
+        lines.map(str::to_owned).collect()
+    };
+    lines(text) == lines(&message(operation, facts))
+}
+
 /// Returns the message of a commit that carries out nothing, and only bears witness to refusals.
 pub fn refusal(count: usize) -> String {
     let s = if count == 1 { "" } else { "s" };

@@ -5,11 +5,12 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use super::commits::IndexFiles;
+use super::files::Files;
+use super::index::Index;
 use super::snapshot::Snapshot;
-use super::store::{AccessFault, BoardStore};
+use super::store::BoardStore;
 use crate::git::hooks::{self, HooksFolder};
-use crate::git::{Git, GitError, Objects, Place, Settings, staged_entries};
+use crate::git::{Git, GitError, Place, Settings};
 
 pub use crate::git::hooks::{CONFIGURED_SINCE, find_program, is_program};
 
@@ -46,12 +47,10 @@ impl Repository {
         Self { place: board.place.clone(), git: board.git.clone() }
     }
 
-    /// Returns what the user's index would make of the board; `index` is the file that a hook was given.
-    ///
-    /// # Errors
-    /// [`AccessFault::Git`] with the reason, where the index or the repository is of a kind that cannot be read.
-    pub fn staged(&self, index: Option<&Path>) -> Result<Snapshot, AccessFault> {
-        staged(&self.place, &self.git, index)
+    /// Returns a version of the board that knows what this clone has read before.
+    pub(super) fn indexed(&self, files: Box<dyn Files>) -> Snapshot {
+        let index = Index::at(self.place.common_dir.join("squad").join("index"));
+        Snapshot::new(files).with_index(Rc::new(index))
     }
 
     /// Returns the folder that git looks for hooks in.
@@ -109,14 +108,11 @@ impl Repository {
         Settings::forget_local(&self.place, &self.git, &format!("hook.{name}"), only_look)
     }
 
-    fn settings(&self) -> Result<Settings, GitError> {
+    /// Returns the user's git configuration.
+    ///
+    /// # Errors
+    /// [`GitError`] where it cannot be read.
+    pub fn settings(&self) -> Result<Settings, GitError> {
         Settings::load(&self.place, &self.git)
     }
-}
-
-/// Returns what an index makes of the board.
-pub(super) fn staged(place: &Place, git: &Git, index: Option<&Path>) -> Result<Snapshot, AccessFault> {
-    let staged = staged_entries(place, git, index)?;
-    let objects = Rc::new(Objects::of_place(place)?);
-    Ok(Snapshot::new(Box::new(IndexFiles::new(objects, &staged))))
 }

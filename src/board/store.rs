@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::commits::{Source, TreeFiles};
+use super::commits::{IndexFiles, Source, TreeFiles};
 use super::files::Files;
 use super::index::Index;
 use super::layout::{CONFIG, pathspecs};
@@ -18,7 +18,7 @@ use super::receipt::{self, Receipt};
 use super::snapshot::Snapshot;
 use crate::git::{
     CommitInfo, FetchFault, Fetched, Follow, Git, GitError, Head, Objects, Oid, PathSet, Place, Remote, Rewound,
-    Settings, Store, branch_tip, follow,
+    Settings, Store, branch_tip, follow, staged_entries,
 };
 
 /// Where the board is looked for when nothing says where it is, after the remote's own branch.
@@ -332,11 +332,13 @@ impl BoardStore {
     /// # Errors
     /// [`AccessFault::Git`] with the reason, where the index or the repository is of a kind that cannot be read.
     pub fn staged(&self, index: Option<&Path>) -> Result<Snapshot, AccessFault> {
-        super::repository::staged(&self.place, &self.git, index)
+        let staged = staged_entries(&self.place, &self.git, index)?;
+        let objects = Rc::new(Objects::of_place(&self.place)?);
+        Ok(self.indexed(Box::new(IndexFiles::new(objects, &staged))))
     }
 
     /// Returns a version of the board that knows what was read before.
-    pub(super) fn indexed(&self, files: Box<dyn Files>) -> Snapshot {
+    fn indexed(&self, files: Box<dyn Files>) -> Snapshot {
         Snapshot::new(files).with_index(self.index.clone())
     }
 

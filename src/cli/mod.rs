@@ -10,6 +10,7 @@ pub mod error;
 pub mod exit_code;
 pub mod input;
 pub mod man;
+mod report;
 mod run;
 mod terminal;
 pub mod ui;

@@ -125,6 +125,7 @@ fn dispatch(cli: Cli, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Activity(args) => commands::log::activity(&mut cx, &args),
         Command::Stats(args) => commands::stats::run(&mut cx, &args),
         Command::Check(args) => commands::check::run(&mut cx, &args),
+        Command::Review(args) => commands::review::run(&mut cx, &args),
         Command::Audit(args) => commands::audit::run(&mut cx, &args),
         Command::Doctor => commands::doctor::run(&mut cx),
         Command::Schema(args) => commands::papers::schema(&mut cx, &args),

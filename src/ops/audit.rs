@@ -7,17 +7,22 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::failure::Failure;
+use super::review::{By, compared, member_of};
 use super::session::{Freshness, Session};
 use crate::board::commits::Source;
+use crate::board::layout::{self, stem_of};
 use crate::board::receipt;
 use crate::board::render::files_of;
+use crate::board::snapshot::Snapshot;
 use crate::board::store::AccessFault;
 use crate::board::{CommitInfo, Objects, Oid};
-use crate::model::board::Decision;
+use crate::model::board::{Board, Decision};
 use crate::model::code::ErrorCode;
+use crate::model::config::BoardConfig;
 use crate::model::decide::decide;
 use crate::model::id::{OpId, TaskId};
 use crate::model::operation::{Operation, Verb};
+use crate::model::vocabulary::IdentityPolicy;
 use crate::schema::Violation;
 
 /// What an audit found.
@@ -27,6 +32,8 @@ pub struct Audited {
     pub commits: usize,
     /// How many of them carry out an operation.
     pub operations: usize,
+    /// How many change the board and carry out none.
+    pub by_hand: usize,
     /// What is wrong, oldest commit first.
     pub violations: Vec<Violation>,
 }
@@ -37,7 +44,8 @@ pub struct Audited {
 /// # Errors
 /// [`Failure`] when the history cannot be read, or is not all here and cannot be fetched.
 pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> Result<Audited, Failure> {
-    let view = session.view(Freshness::Due)?;
+    // A verdict on the board is one on the board as it is now.
+    let view = session.view(Freshness::Now)?;
     let since = since.map(|revision| start(session, revision)).transpose()?;
     let ask = (!session.options.offline).then_some(session.limits.network);
     let mut line: Vec<CommitInfo> = Vec::new();
@@ -85,12 +93,12 @@ impl Auditor<'_> {
     fn look_at(&mut self, commit: &CommitInfo) -> Result<(), Failure> {
         self.found.commits += 1;
         let marks = receipt::marks(&commit.message);
-        if let Some(operation) = receipt::operation(&commit.message) {
-            if marks.op == Some(operation.id) {
-                self.carried_out(commit, &operation)?;
-            } else {
+        match receipt::operation(&commit.message) {
+            Some(operation) if marks.op == Some(operation.id) => self.carried_out(commit, &operation)?,
+            Some(_) => {
                 self.report(commit, "forged-receipt", "its Squad-Op is not the id of the operation that it carries");
             }
+            None => self.made_by_hand(commit)?,
         }
         for (id, code) in marks.refused {
             if let Some(earlier) = self.done.get(&id) {
@@ -116,6 +124,60 @@ impl Auditor<'_> {
         if about { self.decide_again(commit, operation) } else { Ok(()) }
     }
 
+    /// A commit that carries no operation keeps the rules as well: it is judged as a pull request is.
+    fn made_by_hand(&mut self, commit: &CommitInfo) -> Result<(), Failure> {
+        let parents: Vec<Oid> = if commit.cut_off { Vec::new() } else { commit.parents.clone() };
+        if parents.is_empty() {
+            return Ok(());
+        }
+        let store = self.session.board.objects();
+        let board_of = |oid: Oid| -> Result<Option<Oid>, Failure> {
+            let tree = store.read_commit(oid).map_err(AccessFault::from)?.tree;
+            Ok(store.lookup(tree, layout::ROOT).map_err(AccessFault::from)?.map(|entry| entry.oid))
+        };
+        let now = board_of(commit.oid)?;
+        let before = self.session.snapshot(Some(parents[0]))?;
+        let locks = before.locks_path();
+        let after = self.session.snapshot(Some(commit.oid))?;
+        let locks_at = |snapshot: &Snapshot| snapshot.files().find(&locks).ok().flatten().and_then(|entry| entry.id);
+        // What one side of a merge has was judged there.
+        for parent in &parents {
+            if board_of(*parent)? == now && locks_at(&self.session.snapshot(Some(*parent))?) == locks_at(&after) {
+                return Ok(());
+            }
+        }
+        let mut sides = vec![before];
+        for parent in &parents[1..] {
+            sides.push(self.session.snapshot(Some(*parent))?);
+        }
+        let Some(by) = sides[0].config().ok().flatten().map(|config| By::authors(config, std::slice::from_ref(commit)))
+        else {
+            return Ok(());
+        };
+        self.found.by_hand += 1;
+        let judged = compared(&sides, &after, by)?;
+        let about = |file: &str| self.task.is_none_or(|task| stem_of(file) == Some(task.as_str()));
+        for mut violation in judged.violations.into_iter().filter(|v| about(&v.file)) {
+            violation.commit = Some(commit.oid.to_string().into());
+            self.found.violations.push(violation);
+        }
+        Ok(())
+    }
+
+    /// Where the board asks for more than a name, whoever wrote the commit is the actor.
+    fn is_authored(&mut self, commit: &CommitInfo, operation: &Operation, config: &BoardConfig) {
+        if config.policy.identity == IdentityPolicy::Name {
+            return;
+        }
+        let author = member_of(config, &commit.author.email);
+        if author.as_ref() != Some(&operation.actor) {
+            let who = author
+                .map_or_else(|| format!("<{}>, whom no member has", commit.author.email), |name| name.to_string());
+            let message = format!("{} acts, and the author is {who}", operation.actor);
+            self.report(commit, "foreign-actor", &message);
+        }
+    }
+
     fn decide_again(&mut self, commit: &CommitInfo, operation: &Operation) -> Result<(), Failure> {
         let parent = match commit.parents.as_slice() {
             [] => None,
@@ -130,6 +192,9 @@ impl Auditor<'_> {
             return Ok(());
         }
         let before = self.session.snapshot(parent)?;
+        if let Ok(Some(config)) = before.config() {
+            self.is_authored(commit, operation, config);
+        }
         let changes = match decide(&before, operation) {
             Ok(Decision::Applied(changes)) => changes,
             Ok(Decision::Refused(refusal)) => {
@@ -146,6 +211,9 @@ impl Auditor<'_> {
                 return Ok(());
             }
         };
+        if !receipt::is_of(&commit.message, operation, &changes.receipt) {
+            self.report(commit, "forged-receipt", "its message does not say what the operation does");
+        }
         let files = match files_of(&before, &changes) {
             Ok(files) => files,
             Err(fault) => {

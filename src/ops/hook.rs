@@ -7,15 +7,14 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::check::check_snapshot;
 use super::doctor::State;
 use super::failure::Failure;
-use crate::board::layout::CONFIG;
+use super::review::{Reviewed, review_staged};
 use crate::board::repository::Repository;
 use crate::board::{Git, GitError};
 use crate::model::code::ErrorCode;
+use crate::model::id::AgentName;
 use crate::model::vocabulary::words;
-use crate::review::check::Report;
 
 mod block;
 mod install;
@@ -87,26 +86,20 @@ impl Hook {
     }
 }
 
-/// Judges what is staged for the commit that is about to be made in a folder's repository; `index` is the file that git
-/// gave the hook. Reads only, asks no remote, and has nothing to say where there is no board.
+/// Judges what is staged for the commit that is about to be made in a folder's repository, against what it is made on;
+/// `index` is the file that git gave the hook, `agent` who is said to commit. Reads only, asks no remote, and has nothing
+/// to say where there is no board.
 ///
 /// # Errors
-/// [`Failure`] `internal` when it cannot be judged; what is wrong with it is in the report.
-pub fn pre_commit(dir: &Path, index: Option<&Path>) -> Result<Report, Failure> {
-    let judged = || -> Result<Report, Failure> {
-        let repository = match Repository::find(Git::new(), dir) {
-            Ok(repository) => repository,
+/// [`Failure`] `internal` when it cannot be judged; what is wrong with it is in the result.
+pub fn pre_commit(dir: &Path, index: Option<&Path>, agent: Option<&AgentName>) -> Result<Reviewed, Failure> {
+    let judged = || -> Result<Reviewed, Failure> {
+        match Repository::find(Git::new(), dir) {
+            Ok(repository) => review_staged(&repository, index, agent),
             // No board can be where squad does not work at all.
-            Err(GitError::NotARepository { .. } | GitError::UnsupportedObjectFormat { .. }) => {
-                return Ok(Report::default());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let snapshot = repository.staged(index)?;
-        let config = snapshot.files().find(CONFIG).map_err(|error| {
-            Failure::new(ErrorCode::Internal, "what is staged cannot be read").caused_by(error.as_ref())
-        })?;
-        if config.is_some() { check_snapshot(&snapshot) } else { Ok(Report::default()) }
+            Err(GitError::NotARepository { .. } | GitError::UnsupportedObjectFormat { .. }) => Ok(Reviewed::default()),
+            Err(error) => Err(error.into()),
+        }
     };
     judged().map_err(|failure| {
         // Only a verdict ends with its code: whoever runs a hook must not take a fault of squad's for one.

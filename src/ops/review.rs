@@ -7,12 +7,13 @@ use std::path::Path;
 
 use super::check::check_snapshot;
 use super::failure::Failure;
-use super::session::Session;
+use super::session::named;
 use crate::board::CommitInfo;
 use crate::board::difference::tasks_that_differ;
-use crate::board::files::ReadError;
-use crate::board::layout::CONFIG;
+use crate::board::files::{Entry, Files, ReadError};
+use crate::board::layout::{CONFIG, ROOT};
 use crate::board::range::NoRange;
+use crate::board::repository::Repository;
 use crate::board::snapshot::Snapshot;
 use crate::model::board::Board;
 use crate::model::code::ErrorCode;
@@ -20,7 +21,7 @@ use crate::model::config::BoardConfig;
 use crate::model::id::AgentName;
 use crate::model::locks::Pattern;
 use crate::model::vocabulary::{IdentityPolicy, LockPolicy, Status};
-use crate::review::judge::{Change, Judgement, Pair, TaskChange, Verdict, judge};
+use crate::review::judge::{Change, Judgement, Pair, RosterBy, TaskChange, Verdict, judge};
 use crate::schema::Violation;
 
 /// What became of a review.
@@ -49,45 +50,49 @@ impl Reviewed {
 ///
 /// # Errors
 /// [`Failure`] where there is no such range, or it cannot be read; what is wrong with the change is in the result.
-pub fn review(session: &Session, range: &str) -> Result<Reviewed, Failure> {
+pub fn review(repository: &Repository, range: &str) -> Result<Reviewed, Failure> {
     let (base, head) = ends(range)?;
-    let range = session.board.range(base, head)?.map_err(|fault| no_range(&fault, base, head))?;
-    let (before, after) = session.board.ends(&range)?;
+    let range = repository.range(base, head)?.map_err(|fault| no_range(&fault, base, head))?;
+    let (before, after) = repository.ends(&range)?;
     let mut reviewed = Reviewed {
         base: range.base.to_string(),
         head: Some(range.head.to_string()),
         commits: range.commits.len(),
         ..Reviewed::default()
     };
-    let actors = usable(&before).and_then(|config| authors(config, &range.commits));
-    let Judgement { changes, violations } = compared(session, &[before], &after, actors)?;
+    let by = usable(&before).map_or_else(By::nobody, |config| By::authors(config, &range.commits));
+    let Judgement { changes, violations } = compared(&[before], &after, by)?;
     (reviewed.changes, reviewed.violations) = (changes, violations);
     Ok(reviewed)
 }
 
 /// Judges what is staged for the next commit of the user, and whether it touches what another agent holds. `index` is
-/// the file that a hook was given.
+/// the file that a hook was given, `agent` who is said to make the commit.
 ///
 /// # Errors
 /// [`Failure`] where the index or the repository cannot be read; what is wrong with the change is in the result.
-pub fn review_staged(session: &Session, index: Option<&Path>) -> Result<Reviewed, Failure> {
-    let staged = session.board.staged_change(index)?;
+pub fn review_staged(
+    repository: &Repository,
+    index: Option<&Path>,
+    agent: Option<&AgentName>,
+) -> Result<Reviewed, Failure> {
+    let staged = repository.staged_change(index)?;
     let mut reviewed = Reviewed::default();
     let parent = staged.before.first();
     let config = parent.and_then(usable);
-    let actor = config.and_then(|config| session.actor_name(config).ok());
+    let settings = repository.settings()?;
+    let actor = config.and_then(|config| named(agent, &settings, config).ok());
     let locks = parent.map(Snapshot::locks_path);
-    let on_board = |path: &String| path.starts_with("squad/") || Some(path) == locks.as_ref();
+    let on_board = |path: &String| path.split('/').next() == Some(ROOT) || Some(path) == locks.as_ref();
     if staged.paths.iter().any(on_board) {
         // A merge is judged by what is new in it: what one of its parents has was judged there.
-        let actors = actor.clone().map(|actor| vec![actor]);
-        let Judgement { changes, violations } = compared(session, &staged.before, &staged.after, actors)?;
+        let Judgement { changes, violations } = compared(&staged.before, &staged.after, By::one(actor.as_ref()))?;
         (reviewed.changes, reviewed.violations) = (changes, violations);
     }
     if let (Some(config), Some(actor)) = (config, &actor) {
         let elsewhere: Vec<&String> = staged.paths.iter().filter(|path| !on_board(path)).collect();
         // What is held now, as far as this clone has seen the board; else as the commit's parent has it.
-        let seen = session.board.head()?.map(|head| session.snapshot(Some(head))).transpose()?;
+        let seen = repository.seen()?;
         let board = seen.as_ref().or(parent);
         if let Some(board) = board.filter(|_| config.policy.locks != LockPolicy::Off) {
             reviewed.violations.extend(held_by_others(board, config, actor, &elsewhere)?);
@@ -123,20 +128,41 @@ fn usable(board: &Snapshot) -> Option<&BoardConfig> {
     board.config().ok().flatten()
 }
 
-/// Returns who has made these commits, by the roster; nothing where the board takes names at their word.
-fn authors(config: &BoardConfig, commits: &[CommitInfo]) -> Option<Vec<AgentName>> {
-    if config.policy.identity == IdentityPolicy::Name {
-        return None;
+/// Who makes a change.
+#[derive(Debug, Clone)]
+pub(super) struct By {
+    actors: Option<Vec<AgentName>>,
+    roster: RosterBy,
+}
+
+impl By {
+    /// Nobody is known, and nobody has to be.
+    fn nobody() -> Self {
+        Self { actors: None, roster: RosterBy::Unknown }
     }
-    let mut names: Vec<AgentName> = Vec::new();
-    for commit in commits {
-        if let Some(name) = member_of(config, &commit.author.email)
-            && !names.contains(&name)
-        {
-            names.push(name);
+
+    /// Whoever commits here; the roster is nobody's to change who is not known.
+    fn one(actor: Option<&AgentName>) -> Self {
+        let roster = RosterBy::Members(actor.into_iter().cloned().collect());
+        Self { actors: actor.map(|actor| vec![actor.clone()]), roster }
+    }
+
+    /// The authors of commits, as far as the roster knows their addresses. Names in the change are held against them
+    /// only where the board asks for more than a name.
+    pub(super) fn authors(config: &BoardConfig, commits: &[CommitInfo]) -> Self {
+        let mut names: Vec<AgentName> = Vec::new();
+        for commit in commits {
+            if let Some(name) = member_of(config, &commit.author.email)
+                && !names.contains(&name)
+            {
+                names.push(name);
+            }
         }
+        let at_their_word = config.policy.identity == IdentityPolicy::Name;
+        let roster =
+            if at_their_word && names.is_empty() { RosterBy::Unknown } else { RosterBy::Members(names.clone()) };
+        Self { actors: (!at_their_word).then_some(names), roster }
     }
-    Some(names)
 }
 
 /// Returns the member that git knows by an e-mail address.
@@ -150,16 +176,11 @@ pub(super) fn member_of(config: &BoardConfig, email: &str) -> Option<AgentName> 
 }
 
 /// Compares a version of the board with those that it is made on.
-fn compared(
-    session: &Session,
-    before: &[Snapshot],
-    after: &Snapshot,
-    actors: Option<Vec<AgentName>>,
-) -> Result<Judgement, Failure> {
+pub(super) fn compared(before: &[Snapshot], after: &Snapshot, by: By) -> Result<Judgement, Failure> {
     let Some(first) = before.first() else {
-        let nothing = session.snapshot(None)?;
+        let nothing = Snapshot::new(Box::new(Nothing));
         let all = tasks(&nothing, after)?;
-        return judged(&nothing, after, &all, actors);
+        return judged(&nothing, after, &all, by);
     };
     let mut pairs = tasks(first, after)?;
     for other in &before[1..] {
@@ -168,11 +189,28 @@ fn compared(
     }
     // A roster that a merged branch brings was judged where it was made.
     let brought = before[1..].iter().any(|other| usable(other).is_some() && usable(other) == usable(after));
-    let mut judgement = judged(first, after, &pairs, actors)?;
+    let mut judgement = judged(first, after, &pairs, by)?;
     if brought {
         judgement.violations.retain(|v| v.code != "roster-change");
     }
     Ok(judgement)
+}
+
+/// The board before there was one.
+struct Nothing;
+
+impl Files for Nothing {
+    fn list(&self, _: &str) -> Result<Vec<Entry>, ReadError> {
+        Ok(Vec::new())
+    }
+
+    fn find(&self, _: &str) -> Result<Option<Entry>, ReadError> {
+        Ok(None)
+    }
+
+    fn read(&self, path: &str, _: &Entry) -> Result<Vec<u8>, ReadError> {
+        Err(format!("there is no {path}").into())
+    }
 }
 
 fn tasks(before: &Snapshot, after: &Snapshot) -> Result<Vec<Pair>, Failure> {
@@ -184,13 +222,8 @@ fn unreadable(error: ReadError) -> Failure {
     Failure::new(ErrorCode::Internal, "the board cannot be read").caused_by(error.as_ref())
 }
 
-fn judged(
-    before: &Snapshot,
-    after: &Snapshot,
-    tasks: &[Pair],
-    actors: Option<Vec<AgentName>>,
-) -> Result<Judgement, Failure> {
-    let change = Change { before, after, tasks, config_path: CONFIG, actors };
+fn judged(before: &Snapshot, after: &Snapshot, tasks: &[Pair], by: By) -> Result<Judgement, Failure> {
+    let change = Change { before, after, tasks, config_path: CONFIG, actors: by.actors, roster_by: by.roster };
     let mut judgement = judge(&change)?;
     if has_board(after)? || has_board(before)? {
         let known: HashSet<_> = check_snapshot(before)?.violations.iter().map(identity).collect();

@@ -19,7 +19,7 @@ use super::queue::Queue;
 use crate::board::Oid;
 use crate::board::snapshot::Snapshot;
 use crate::board::store::{AccessFault, BoardStore, write_whole};
-use crate::board::{Git, Watcher};
+use crate::board::{Git, Settings, Watcher};
 use crate::clock::Clock;
 use crate::model::board::{Board, Placed};
 use crate::model::code::ErrorCode;
@@ -137,6 +137,41 @@ pub fn document(snapshot: &Snapshot, id: &TaskId) -> Result<Option<Value>, Failu
     let Some(place) = snapshot.place(id)? else { return Ok(None) };
     let bytes = snapshot.task_bytes(id, &place)?;
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
+/// Returns the name of who acts: the one that was said, else the one of the settings, else the person of the roster
+/// whose e-mail is git's.
+///
+/// # Errors
+/// [`Failure`] `unknown-agent` when nobody is named.
+pub(super) fn named(
+    agent: Option<&AgentName>,
+    settings: &Settings,
+    config: &BoardConfig,
+) -> Result<AgentName, Failure> {
+    let named = match agent {
+        Some(name) => Some(name.clone()),
+        None => settings.get("squad.agent").map(AgentName::new).transpose().map_err(|bad| {
+            Failure::new(ErrorCode::Invalid, format!("git config squad.agent: {bad}"))
+                .hint("`git config squad.agent NAME` sets another")
+        })?,
+    };
+    if let Some(name) = named {
+        return Ok(name);
+    }
+    let email = settings.get("user.email");
+    let person = config.agents.iter().find(|agent| {
+        agent.kind == AgentKind::Human
+            && email.is_some_and(|email| agent.email.as_deref().is_some_and(|e| e.eq_ignore_ascii_case(email)))
+    });
+    person.map(|agent| agent.name.clone()).ok_or_else(|| {
+        Failure::new(ErrorCode::UnknownAgent, "nobody is named to act")
+            .why(match email {
+                Some(email) => format!("no person of the roster has git's user.email, {email}"),
+                None => "git has no user.email to go by".to_owned(),
+            })
+            .hint("say `--agent NAME`, or set SQUAD_AGENT or `git config squad.agent NAME`; `squad agents` lists the names")
+    })
 }
 
 impl Drop for Session {
@@ -296,30 +331,7 @@ impl Session {
     /// # Errors
     /// [`Failure`] `unknown-agent` when nobody is named.
     pub fn actor_name(&self, config: &BoardConfig) -> Result<AgentName, Failure> {
-        let settings = &self.board.settings;
-        let named = match &self.options.agent {
-            Some(name) => Some(name.clone()),
-            None => settings.get("squad.agent").map(AgentName::new).transpose().map_err(|bad| {
-                Failure::new(ErrorCode::Invalid, format!("git config squad.agent: {bad}"))
-                    .hint("`git config squad.agent NAME` sets another")
-            })?,
-        };
-        if let Some(name) = named {
-            return Ok(name);
-        }
-        let email = settings.get("user.email");
-        let person = config.agents.iter().find(|agent| {
-            agent.kind == AgentKind::Human
-                && email.is_some_and(|email| agent.email.as_deref().is_some_and(|e| e.eq_ignore_ascii_case(email)))
-        });
-        person.map(|agent| agent.name.clone()).ok_or_else(|| {
-            Failure::new(ErrorCode::UnknownAgent, "nobody is named to act")
-                .why(match email {
-                    Some(email) => format!("no person of the roster has git's user.email, {email}"),
-                    None => "git has no user.email to go by".to_owned(),
-                })
-                .hint("say `--agent NAME`, or set SQUAD_AGENT or `git config squad.agent NAME`; `squad agents` lists the names")
-        })
+        named(self.options.agent.as_ref(), &self.board.settings, config)
     }
 
     /// Makes an operation. An earlier one that asks for the same and whose outcome is not known is taken up again,

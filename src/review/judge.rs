@@ -53,6 +53,17 @@ pub struct Change<'a> {
     pub config_path: &'a str,
     /// Who makes the change, where that is known: nobody else's name may stand in it.
     pub actors: Option<Vec<AgentName>>,
+    /// Whose change of the roster and the settings it would be.
+    pub roster_by: RosterBy,
+}
+
+/// Whose a change of the roster is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RosterBy {
+    /// One of these makes it.
+    Members(Vec<AgentName>),
+    /// Nobody in the roster is known to make it, and the board takes names at their word.
+    Unknown,
 }
 
 /// What is to be said of a change.
@@ -74,8 +85,10 @@ pub struct TaskChange {
     /// The title, of the newest version that has one.
     pub title: String,
     /// Where it stood; nothing for a new task.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Status>,
     /// Where it stands; nothing where it is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Status>,
     /// Who moved it, in the order of their first step.
     pub actors: Vec<AgentName>,
@@ -95,6 +108,7 @@ pub struct TaskChange {
 #[derive(Debug, Clone, Serialize)]
 pub struct Step {
     /// By which verb; nothing where the entry does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub verb: Option<String>,
     /// By whom.
     pub actor: AgentName,
@@ -108,8 +122,10 @@ pub struct Field {
     /// Its name.
     pub name: String,
     /// Its value before; nothing where it was not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Value>,
     /// Its value after; nothing where it is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Value>,
 }
 
@@ -373,7 +389,16 @@ fn fields(pair: &Pair) -> Vec<Field> {
 
 /// Who changes the configuration must be allowed to by the roster that was there before.
 fn roster(change: &Change<'_>, before: &BoardConfig, after: &BoardConfig, found: &mut Vec<Violation>) {
-    let Some(actors) = change.actors.as_ref().filter(|_| before != after) else { return };
+    if before == after {
+        return;
+    }
+    let what = if before.agents == after.agents { "the settings" } else { "the roster" };
+    let RosterBy::Members(actors) = &change.roster_by else {
+        let message = format!("{what} of the board change, and nobody in the roster is known to make this change");
+        let hint = "enter the e-mail addresses that git knows the owner and the chief by: `squad agents add --email`";
+        found.push(Violation::error("roster-change", change.config_path, "/agents", message, hint).warning());
+        return;
+    };
     let roles: Vec<Role> = actors.iter().filter_map(|name| before.agent(name)).map(|agent| agent.role).collect();
     let who = actors.first().map_or_else(|| "whoever makes this change".to_owned(), ToString::to_string);
     let mut refuse = |message: String| {
@@ -381,7 +406,6 @@ fn roster(change: &Change<'_>, before: &BoardConfig, after: &BoardConfig, found:
         found.push(Violation::error("roster-change", change.config_path, "/agents", message, hint));
     };
     if !roles.iter().any(|role| may_change_roster(*role)) {
-        let what = if before.agents == after.agents { "the settings" } else { "the roster" };
         refuse(format!("{who} may not change {what} of the board"));
         return;
     }

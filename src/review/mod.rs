@@ -10,6 +10,7 @@ pub mod judge;
 mod kept;
 mod locks;
 mod replay;
+pub mod rules;
 pub mod secrets;
 mod unexplained;
 mod within;

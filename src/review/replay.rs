@@ -79,13 +79,14 @@ pub(super) fn replay(
     }
     let mut replay = reader.replay;
     if replay.whole && replay.state.status != after.status && after.state_history.len() == known {
-        let verbs: Vec<&str> = legal_to(before, after.status).into_iter().map(Verb::command).collect();
-        let hint = match verbs.as_slice() {
-            [] => {
-                let legal: Vec<&str> = legal_verbs(before.phase()).into_iter().map(Verb::command).collect();
-                format!("take it back; from {} there are: {}", before.phase(), legal.join(", "))
-            }
-            verbs => format!("take it back and say `squad {} {}`", verbs.join("` or `squad "), after.id),
+        let (task, from) = (before.id.clone(), before.phase());
+        let verbs = legal_to(before, after.status);
+        let verb = verbs.first().copied().unwrap_or(Verb::Complete);
+        let hint = if verbs.is_empty() || (verb, after.status) == (Verb::Verify, Status::Completed) {
+            let refusal = Refusal::IllegalTransition { task, from, verb: Verb::Complete, legal: legal_verbs(from) };
+            refusal.hint().unwrap_or_default()
+        } else {
+            format!("take it back and say `squad {} {task}`", verb.command())
         };
         let message =
             format!("the status goes from {} to {} without an entry in the history", before.status, after.status);

@@ -63,6 +63,7 @@ const READING: &[&str] = &[
     "activity --limit 50",
     "stats --since 7d",
     "check",
+    "review HEAD~1..HEAD",
     "audit",
     "doctor",
     "schema",

@@ -532,7 +532,7 @@ fn of_many_violations_five_are_told_even_to_whoever_wants_no_talk() {
     assert_eq!((ran.stdout.as_str(), ran.stderr.matches("error squad/").count()), ("", 5), "{ran}");
     assert!(ran.stderr.contains(" more; `-v` shows them"), "{ran}");
     let error = clone.refused("hook pre-commit", 4, "invalid");
-    assert!(error["violations"].as_array().unwrap().len() >= 7 && error["checked"].is_u64(), "{error}");
+    assert!(error["violations"].as_array().unwrap().len() >= 7, "{error}");
 }
 
 #[test]

@@ -46,6 +46,7 @@ mod readme;
 mod refusals;
 mod remotes;
 mod retry;
+mod review;
 mod rewind;
 mod safe_mode;
 mod scan;

@@ -14,7 +14,7 @@ use squad::model::id::{AgentName, Epoch, Millis, OpId, TaskId};
 use squad::model::operation::{Action, Basis, HandIn, NewTask, Operation};
 use squad::model::task::{EvidenceBody, Task};
 use squad::model::vocabulary::{AgentKind, Domain, Role};
-use squad::review::judge::{Change, judge};
+use squad::review::judge::{Change, RosterBy, judge};
 use squad::review::{BoardFile, CheckOptions, FileKind, FileRole, Report, check};
 use squad::schema::Violation;
 
@@ -186,6 +186,7 @@ impl Sim {
 pub fn judged(before: &Snapshot, after: &Snapshot, actor: Option<&str>) -> Vec<Violation> {
     let tasks = tasks_that_differ(before, after).expect("they are in memory");
     let actors = actor.map(|actor| vec![name(actor)]);
-    let change = Change { before, after, tasks: &tasks, config_path: CONFIG, actors };
+    let roster_by = actors.clone().map_or(RosterBy::Unknown, RosterBy::Members);
+    let change = Change { before, after, tasks: &tasks, config_path: CONFIG, actors, roster_by };
     judge(&change).expect("they are in memory").violations
 }

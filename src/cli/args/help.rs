@@ -44,7 +44,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "override",
         ],
     ),
-    ("Truth", &["sync", "status", "log", "activity", "stats", "check", "audit", "doctor", "schema"]),
+    ("Truth", &["sync", "status", "log", "activity", "stats", "check", "review", "audit", "doctor", "schema"]),
     ("Team", &["agents", "lock"]),
     ("More", &["hook", "completions", "man", "demo"]),
 ];

@@ -22,7 +22,7 @@ pub use help::{COMMON, GROUPS, command};
 pub use hook::{HookArgs, HookCommand};
 pub use parse::{ParseStop, parse, parse_with};
 pub use truth::*;
-pub use value::{BadEvidence, BadPosition, EffectWord, EvidenceArg, Input, Shell, Template, Text};
+pub use value::{BadEvidence, BadPosition, EffectWord, EvidenceArg, Input, ReportFormat, Shell, Template, Text};
 pub use work::*;
 
 use crate::model::id::{AgentName, Epoch};
@@ -236,6 +236,9 @@ pub enum Command {
     /// Check files against the schema and the rules of the board
     #[command(after_help = "Examples:\n  squad check\n  squad check --staged")]
     Check(CheckArgs),
+    /// Judge what a branch changes on the board
+    #[command(after_help = "Examples:\n  squad review origin/main..HEAD\n  squad review origin/main --format markdown")]
+    Review(ReviewArgs),
     /// Decide the history of the board again, commit by commit
     #[command(after_help = "Examples:\n  squad audit\n  squad audit mc-042 --since HEAD~20")]
     Audit(AuditArgs),
@@ -314,6 +317,7 @@ impl Command {
             Self::Activity(_) => "activity",
             Self::Stats(_) => "stats",
             Self::Check(_) => "check",
+            Self::Review(_) => "review",
             Self::Audit(_) => "audit",
             Self::Doctor => "doctor",
             Self::Schema(_) => "schema",
@@ -378,6 +382,7 @@ pub(crate) const NAMES: &[&str] = &[
     "activity",
     "stats",
     "check",
+    "review",
     "audit",
     "doctor",
     "schema",

@@ -137,6 +137,8 @@ const CONTRACT: &[&str] = &[
     "squad check --staged",
     "squad check --at HEAD",
     "squad check squad/tasks/json",
+    "squad review origin/main..HEAD",
+    "squad review main --format sarif",
     "squad audit",
     "squad audit T --since HEAD~20",
     "squad lock check a b",
@@ -513,6 +515,7 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
       activity          Show what happened last, on all tasks
       stats             Count: throughput, times, successes
       check             Check files against the schema and the rules of the board
+      review            Judge what a branch changes on the board
       audit             Decide the history of the board again, commit by commit
       doctor            Look at everything that squad leans on
       schema            Print the schema of a file or an answer

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::value::{Shell, word};
+use super::value::{ReportFormat, Shell, word};
 use crate::cli::when::duration;
 use crate::model::id::{AgentName, TaskId};
 
@@ -67,6 +67,17 @@ pub struct CheckArgs {
     /// Check the board at this commit
     #[arg(long, value_name = "REV")]
     pub at: Option<String>,
+}
+
+/// Arguments of `review`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct ReviewArgs {
+    /// Commits to judge: from where HEAD parted from BASE; HEAD is what is checked out unless given
+    #[arg(value_name = "BASE..HEAD")]
+    pub range: String,
+    /// How to write the verdict
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = word(ReportFormat::ALL, ReportFormat::as_str))]
+    pub format: ReportFormat,
 }
 
 /// Arguments of `audit`.

@@ -50,6 +50,22 @@ words! {
 }
 
 words! {
+    /// How a verdict is written.
+    ReportFormat, "format" {
+        /// For a terminal.
+        Text = "text",
+        /// As `--json`.
+        Json = "json",
+        /// For the summary of a workflow step, or a comment.
+        Markdown = "markdown",
+        /// Annotations of a workflow run.
+        Github = "github",
+        /// For code scanning.
+        Sarif = "sarif",
+    }
+}
+
+words! {
     /// A shell that completions can be made for.
     Shell, "shell" { Bash = "bash", Elvish = "elvish", Fish = "fish", Powershell = "powershell", Zsh = "zsh" }
 }

@@ -6,16 +6,13 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::cli::args::CheckArgs;
+use crate::cli::report::text::{lines, told};
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, BAD, DIM, Line, WARN, plural};
+use crate::cli::ui::{Answer, plural};
 use crate::model::code::ErrorCode;
 use crate::ops::check::{Subject, check_files};
 use crate::ops::failure::Failure;
 use crate::review::check::Report;
-use crate::schema::Violation;
-
-/// Violations that text shows of a board that fails, unless `-v` asks for all.
-const SHOWN: usize = 5;
 
 pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &CheckArgs) -> Result<u8, Failure> {
     let subject = match (&args.path, args.staged, &args.at) {
@@ -29,7 +26,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &CheckArgs) -> Result<u8, 
     super::blocked(cx, stale.as_deref());
     if let Some(failure) = verdict(&report) {
         if !cx.ui.is_json() {
-            failing(&report.violations, cx.ui.verbosity() > 0).into_iter().for_each(|line| cx.ui.line(line));
+            told(&report.violations, cx.ui.verbosity() > 0).into_iter().for_each(|line| cx.ui.line(line));
         }
         return Err(failure);
     }
@@ -42,7 +39,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &CheckArgs) -> Result<u8, 
 }
 
 /// Returns the failure that a report is, where anything in it is an error.
-pub(super) fn verdict(report: &Report) -> Option<Failure> {
+fn verdict(report: &Report) -> Option<Failure> {
     let errors = || report.violations.iter().filter(|v| v.is_error());
     let files: BTreeSet<&str> = errors().map(|v| v.file.as_str()).collect();
     let failure = Failure::new(
@@ -55,28 +52,4 @@ pub(super) fn verdict(report: &Report) -> Option<Failure> {
         .with("violations", json!(report.violations))
         .with("checked", report.checked);
     report.has_errors().then_some(failure)
-}
-
-/// Tells what is wrong, what a file is refused for first, and no more than a reader wants to pay for.
-pub(super) fn failing(violations: &[Violation], all: bool) -> Vec<Line> {
-    let (errors, warnings): (Vec<_>, Vec<_>) = violations.iter().partition(|v| v.is_error());
-    let shown = if all { violations.len() } else { SHOWN };
-    let mut told: Vec<Line> = errors.into_iter().chain(warnings).take(shown).flat_map(lines).collect();
-    if violations.len() > shown {
-        told.push(format!("{} more; `-v` shows them, `--json` has all", violations.len() - shown).into());
-    }
-    told
-}
-
-fn lines(violation: &Violation) -> Vec<Line> {
-    let style = if violation.is_error() { BAD } else { WARN };
-    let line = violation.line.map(|n| format!(":{n}")).unwrap_or_default();
-    let pointer = if violation.pointer.is_empty() { String::new() } else { format!(" {}", violation.pointer) };
-    let what = Line::new()
-        .styled(style, violation.severity.as_str())
-        .text(&format!(" {}{line}{pointer}: ", violation.file))
-        .text(&violation.message)
-        .styled(DIM, &format!(" [{}]", violation.code));
-    let hint = violation.is_error().then(|| Line::new().styled(DIM, "  ").text(&violation.hint));
-    [Some(what), hint].into_iter().flatten().collect()
 }

@@ -2,22 +2,30 @@
 //!
 //! None of them ends with 2, which coding agents read from a hook as "block this".
 
+use std::collections::BTreeSet;
 use std::panic::{self, UnwindSafe};
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::check;
 use crate::cli::args::HookCommand;
+use crate::cli::report::text::told;
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, BAD, DIM, GOOD, HINT, Line, Ui};
+use crate::cli::ui::{Answer, BAD, DIM, GOOD, HINT, Line, Ui, plural};
 use crate::model::code::ErrorCode;
+use crate::model::id::AgentName;
 use crate::ops::doctor::State;
 use crate::ops::failure::Failure;
 use crate::ops::hook::{Changed, Hook, How, find_repository, install, pre_commit, status, uninstall};
 
 /// What a hook that must not fail says where it has.
 const BUG: &str = "squad cannot judge this commit: it has a bug, and this commit has found it";
+
+/// Longest that a commit is kept waiting.
+const LONGEST: Duration = Duration::from_secs(20);
 
 pub(in crate::cli) fn run(cx: &mut Context<'_>, name: &'static str, command: HookCommand) -> Result<u8, Failure> {
     let done = match command {
@@ -114,18 +122,43 @@ fn print(ui: &mut Ui, hook: &Hook) {
 fn judge(cx: &mut Context<'_>, name: &'static str) -> Result<u8, Failure> {
     let dir = cx.dir()?;
     let index = std::env::var_os("GIT_INDEX_FILE").map(PathBuf::from);
-    let report = guarded(move || pre_commit(&dir, index.as_deref()))?;
-    if let Some(failure) = check::verdict(&report) {
-        for line in check::failing(&report.violations, cx.ui.verbosity() > 0) {
+    // A name that nobody can have is not taken: it must not be in the way of a commit that touches no board.
+    let said = std::env::var("SQUAD_AGENT").ok().and_then(|name| AgentName::new(&name).ok());
+    let agent = cx.globals.agent.clone().or(said);
+    let judged = in_time(move || guarded(move || pre_commit(&dir, index.as_deref(), agent.as_ref())));
+    let Some(reviewed) = judged.transpose()? else {
+        let late = format!("this commit was not judged: that took longer than {} s", LONGEST.as_secs());
+        cx.ui.complain(&Line::new().styled(HINT, "squad: ").text(&late));
+        return Ok(0);
+    };
+    let errors = reviewed.violations.iter().filter(|v| v.is_error()).count();
+    if errors > 0 {
+        for line in told(&reviewed.violations, cx.ui.verbosity() > 0) {
             cx.ui.complain(&line);
         }
-        let message = format!("squad refuses this commit: {}", failure.message);
-        let failure = Failure { message, ..failure };
-        return Err(failure.hint("correct the files, `git add` them and commit again; each violation says how"));
+        let files: BTreeSet<&str> =
+            reviewed.violations.iter().filter(|v| v.is_error()).map(|v| v.file.as_str()).collect();
+        let counts = format!("{} in {}", plural(errors, "violation"), plural(files.len(), "file"));
+        let message = format!("squad refuses this commit: {counts}");
+        return Err(Failure::new(ErrorCode::Invalid, message)
+            .hint("correct the files, `git add` them and commit again; each violation says how")
+            .with("changes", json!(reviewed.changes))
+            .with("violations", json!(reviewed.violations)));
     }
-    let answer = Answer::new(name).with("violations", json!(report.violations)).with("checked", report.checked);
+    let answer = Answer::new(name)
+        .with("changes", json!(reviewed.changes))
+        .with("violations", json!(reviewed.violations))
+        .with("verdict", json!(reviewed.verdict()));
     cx.ui.answer(&answer, |_| {});
     Ok(0)
+}
+
+/// Waits for a verdict for so long; nothing after that. Whoever commits is never kept for longer: the pull request is
+/// judged as well.
+fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || drop(send.send(work())));
+    receive.recv_timeout(LONGEST).ok()
 }
 
 /// Turns a panic into a failure of one line: whoever commits is to be told, and not to be shown our insides.

@@ -22,6 +22,7 @@ pub(super) mod new;
 pub(super) mod next;
 pub(super) mod papers;
 mod provisional;
+pub(super) mod review;
 pub(super) mod scan;
 pub(super) mod show;
 pub(super) mod stats;

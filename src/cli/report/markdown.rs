@@ -1,0 +1,140 @@
+//! A verdict as Markdown, for the summary of a step or a comment on a pull request.
+//!
+//! Every text comes from a file that anybody may have written: nothing of it becomes markup.
+
+use super::{difference, happened};
+use crate::cli::ui::plural;
+use crate::ops::review::Reviewed;
+use crate::review::judge::Verdict;
+use crate::schema::Violation;
+
+/// Rows of a table that are shown: a summary of a step has a limit of 1 MiB.
+const ROWS: usize = 200;
+
+/// Longest text of one cell, in characters.
+const CELL: usize = 300;
+
+/// Lines of one field that are shown.
+const LINES: usize = 40;
+
+/// Returns the verdict as a document.
+pub(in crate::cli) fn document(reviewed: &Reviewed) -> String {
+    let verdict = match reviewed.verdict() {
+        Verdict::Pass => "✅ passes",
+        Verdict::Warn => "⚠️ passes with warnings",
+        Verdict::Fail => "❌ fails",
+    };
+    let mut text = format!("## squad: the change of the board {verdict}\n\n");
+    if reviewed.changes.is_empty() && reviewed.violations.is_empty() {
+        text.push_str("No task is touched.\n");
+        return text;
+    }
+    if !reviewed.changes.is_empty() {
+        text.push_str("| | task | title | what happened |\n|---|---|---|---|\n");
+        for change in reviewed.changes.iter().take(ROWS) {
+            let mark = match change.verdict {
+                Verdict::Pass => "✅",
+                Verdict::Warn => "⚠️",
+                Verdict::Fail => "❌",
+            };
+            text.push_str(&format!(
+                "| {mark} | {} | {} | {} |\n",
+                cell(&change.task),
+                cell(&change.title),
+                cell(&happened(change))
+            ));
+        }
+        rest(&mut text, reviewed.changes.len(), "task");
+    }
+    if !reviewed.violations.is_empty() {
+        text.push_str("\n| | where | what is wrong | what to do | rule |\n|---|---|---|---|---|\n");
+        for violation in reviewed.violations.iter().take(ROWS) {
+            text.push_str(&row(violation));
+        }
+        rest(&mut text, reviewed.violations.len(), "violation");
+    }
+    for change in reviewed.changes.iter().take(ROWS).filter(|change| !change.fields.is_empty()) {
+        text.push_str(&format!("\n<details><summary>{}</summary>\n", cell(&change.task)));
+        for field in &change.fields {
+            let lines = difference(field);
+            let fence = fence(&lines);
+            text.push_str(&format!("\n{}\n\n{fence}diff\n", cell(&field.name)));
+            for (sign, line) in lines.iter().take(LINES) {
+                text.push_str(&format!("{sign} {}\n", shown(line)));
+            }
+            text.push_str(&format!("{fence}\n"));
+        }
+        text.push_str("\n</details>\n");
+    }
+    text
+}
+
+fn rest(text: &mut String, count: usize, noun: &str) {
+    if count > ROWS {
+        text.push_str(&format!("\n{} more.\n", plural(count - ROWS, noun)));
+    }
+}
+
+fn row(violation: &Violation) -> String {
+    let mark = if violation.is_error() { "❌" } else { "⚠️" };
+    let line = violation.line.map(|n| format!(":{n}")).unwrap_or_default();
+    format!(
+        "| {mark} | {}{line} {} | {} | {} | {} |\n",
+        cell(&violation.file),
+        cell(&violation.pointer),
+        cell(&violation.message),
+        cell(&violation.hint),
+        violation.code
+    )
+}
+
+/// Returns a text for a cell of a table: no markup, no mention, no link, no line end.
+fn cell(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in shown(text).chars().take(CELL) {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            // Each has a meaning somewhere: as a number it has none.
+            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '(' | ')' | '#' | '!' | '@' | '~' | '$' | ':' | '{' | '}' => {
+                safe.push_str(&format!("&#{};", u32::from(c)));
+            }
+            c => safe.push(c),
+        }
+    }
+    if text.chars().count() > CELL {
+        safe.push('…');
+    }
+    safe
+}
+
+fn shown(text: &str) -> String {
+    crate::cli::ui::escape_line(text)
+}
+
+/// Returns a fence that is longer than any run of backticks within.
+fn fence(lines: &[(char, String)]) -> String {
+    let longest = lines.iter().flat_map(|(_, line)| line.split(|c| c != '`').map(str::len)).max().unwrap_or(0);
+    "`".repeat(longest.max(2) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_markup_mention_or_table_survives_a_cell() {
+        let hostile = "a|b `c` <img src=x onerror=1> [x](http://e) @all **b**\n| row |\u{202e}";
+        let safe = cell(hostile);
+        for bad in ["|", "`", "<img", "[x]", "@all", "**", "\n", "\u{202e}"] {
+            assert!(!safe.contains(bad), "{bad:?} in {safe}");
+        }
+    }
+
+    #[test]
+    fn a_fence_outlasts_what_it_encloses() {
+        assert_eq!(fence(&[('+', "```` and ```".to_owned())]), "`````");
+        assert_eq!(fence(&[]), "```");
+    }
+}

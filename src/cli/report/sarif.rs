@@ -1,0 +1,79 @@
+//! A verdict as SARIF 2.1.0, for code scanning.
+//!
+//! Source: OASIS, Static Analysis Results Interchange Format 2.1.0.
+
+use serde_json::{Value, json};
+
+use crate::ops::review::Reviewed;
+use crate::review::rules::{RULES, Rule};
+use crate::schema::{Severity, Violation};
+
+/// Results that one run may have; more are refused by those who read them.
+const RESULTS: usize = 5000;
+
+/// Returns the verdict as a document.
+pub(in crate::cli) fn document(reviewed: &Reviewed) -> Value {
+    let rules: Vec<&Rule> = RULES.iter().flat_map(|(_, rules)| rules.iter()).collect();
+    let results: Vec<Value> = reviewed.violations.iter().take(RESULTS).map(|v| result(v, &rules)).collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "squad",
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": rules.iter().map(|rule| described(rule)).collect::<Vec<_>>(),
+            }},
+            "columnKind": "unicodeCodePoints",
+            "results": results,
+        }],
+    })
+}
+
+fn described(rule: &Rule) -> Value {
+    json!({
+        "id": rule.code,
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": rule.why},
+        "defaultConfiguration": {"level": level(rule.severity)},
+    })
+}
+
+const fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+fn result(violation: &Violation, rules: &[&Rule]) -> Value {
+    let mut location = json!({"artifactLocation": {"uri": uri(&violation.file)}});
+    if let Some(line) = violation.line {
+        location["region"] = json!({"startLine": line});
+    }
+    let mut result = json!({
+        "ruleId": violation.code,
+        "level": level(violation.severity),
+        "message": {"text": format!("{}. {}", violation.message, violation.hint)},
+        "locations": [{
+            "physicalLocation": location,
+            "logicalLocations": [{"fullyQualifiedName": violation.pointer}],
+        }],
+    });
+    if let Some(at) = rules.iter().position(|rule| rule.code == violation.code) {
+        result["ruleIndex"] = json!(at);
+    }
+    result
+}
+
+/// Returns a path as a relative address.
+fn uri(path: &str) -> String {
+    let mut uri = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => uri.push(byte.into()),
+            byte => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri
+}
