@@ -53,8 +53,27 @@ const BLOCK_BEGIN: &str = "# squad: begin";
 const BLOCK_END: &str = "# squad: end";
 
 /// Returns `.gitattributes` with squad's block in it: added at the end, or replaced where it stands.
-pub fn attributes_with_block(old: Option<&str>, locks_file: &str) -> String {
-    let block = format!("{BLOCK_BEGIN}\nsquad/** text eol=lf\n{locks_file} text eol=lf\n{BLOCK_END}\n");
+///
+/// The drivers that it names are set up by each clone for itself; where they are not, git merges and compares as ever. A
+/// locks file that is another tool's is not squad's to merge.
+pub fn attributes_with_block(old: Option<&str>, locks_file: &str, locks_are_foreign: bool) -> String {
+    let tasks = "merge=squad diff=squad";
+    let locks = if locks_are_foreign { "" } else { " merge=squad" };
+    let lines = [
+        "squad/** text eol=lf\n",
+        &format!("{LIVE_DIR}/*.json {tasks}\n{ARCHIVE_DIR}/*/*.json {tasks}\n"),
+        &format!("{locks_file} text eol=lf{locks}\n"),
+    ];
+    with_block(old, &lines.concat())
+}
+
+/// Returns the same as the first boards have it, whose block named no drivers.
+pub fn attributes_with_first_block(old: Option<&str>, locks_file: &str) -> String {
+    with_block(old, &format!("squad/** text eol=lf\n{locks_file} text eol=lf\n"))
+}
+
+fn with_block(old: Option<&str>, lines: &str) -> String {
+    let block = format!("{BLOCK_BEGIN}\n{lines}{BLOCK_END}\n");
     let Some(old) = old else { return block };
     if let (Some(from), Some(to)) = (old.find(BLOCK_BEGIN), old.find(BLOCK_END))
         && from < to
@@ -72,12 +91,20 @@ mod tests {
 
     #[test]
     fn the_block_is_added_once_and_keeps_what_is_around_it() {
-        let once = attributes_with_block(Some("*.png binary"), "locks.json");
-        assert_eq!(once, "*.png binary\n# squad: begin\nsquad/** text eol=lf\nlocks.json text eol=lf\n# squad: end\n");
-        assert_eq!(attributes_with_block(Some(&once), "locks.json"), once);
-        let moved = attributes_with_block(Some(&format!("{once}*.jpg binary\n")), "other.json");
+        let once = attributes_with_block(Some("*.png binary"), "locks.json", false);
+        assert_eq!(
+            once,
+            "*.png binary\n# squad: begin\nsquad/** text eol=lf\nsquad/tasks/json/*.json merge=squad diff=squad\n\
+             squad/tasks/archived/*/*.json merge=squad diff=squad\nlocks.json text eol=lf merge=squad\n# squad: end\n"
+        );
+        assert_eq!(attributes_with_block(Some(&once), "locks.json", false), once);
+        let moved = attributes_with_block(Some(&format!("{once}*.jpg binary\n")), "other.json", false);
         assert!(moved.starts_with("*.png binary\n# squad: begin\n") && moved.ends_with("# squad: end\n*.jpg binary\n"));
         assert!(moved.contains("other.json text") && !moved.contains("locks.json"));
+        assert_eq!(
+            attributes_with_block(Some(&attributes_with_first_block(None, "a")), "a", true),
+            attributes_with_block(None, "a", true)
+        );
     }
 
     #[test]

@@ -6,9 +6,10 @@
 use indexmap::IndexMap;
 
 use super::files::Files;
-use super::layout::{ATTRIBUTES, CONFIG, attributes_with_block, task_path};
+use super::layout::{ATTRIBUTES, CONFIG, attributes_with_block, attributes_with_first_block, task_path};
 use super::snapshot::{Snapshot, strict};
-use crate::model::board::{BoardFault, Changeset, TaskChange};
+use crate::model::board::{Board, BoardFault, Changeset, TaskChange};
+use crate::model::locks::LocksFile;
 use crate::schema::{Known, Violation, load_board, render, render_task, validate_coordination};
 
 /// One file that is written or removed.
@@ -53,12 +54,26 @@ pub fn files_of(snapshot: &Snapshot, changes: &Changeset) -> Result<Vec<FileChan
         files.push(FileChange { path: locks_path.clone(), content: Some(bytes) });
     }
     if changes.founding {
-        let old = read(snapshot.files(), ATTRIBUTES)?;
-        let old = old.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let new = attributes_with_block(old.as_deref(), &locks_path);
+        let is_foreign = matches!(snapshot.locks()?, LocksFile::Foreign { .. });
+        let new = attributes_with_block(attributes(snapshot)?.as_deref(), &locks_path, is_foreign);
         files.push(FileChange { path: ATTRIBUTES.to_owned(), content: Some(new.into_bytes()) });
     }
     Ok(files)
+}
+
+/// Returns what a changeset that makes a board has written as `.gitattributes` before squad had drivers of its own: as
+/// good as what it writes now.
+///
+/// # Errors
+/// [`BoardFault`] when the file of before cannot be read.
+pub fn first_attributes(snapshot: &Snapshot, changes: &Changeset) -> Result<Option<FileChange>, BoardFault> {
+    let Some(config) = changes.config.as_ref().filter(|_| changes.founding) else { return Ok(None) };
+    let new = attributes_with_first_block(attributes(snapshot)?.as_deref(), &config.locks.file);
+    Ok(Some(FileChange { path: ATTRIBUTES.to_owned(), content: Some(new.into_bytes()) }))
+}
+
+fn attributes(snapshot: &Snapshot) -> Result<Option<String>, BoardFault> {
+    Ok(read(snapshot.files(), ATTRIBUTES)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 fn task_files(snapshot: &Snapshot, change: &TaskChange, files: &mut Vec<FileChange>) -> Result<(), RenderFault> {

@@ -12,6 +12,7 @@ pub mod input;
 pub mod man;
 mod report;
 mod run;
+mod task_text;
 mod terminal;
 pub mod ui;
 pub mod when;

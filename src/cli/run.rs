@@ -124,6 +124,7 @@ fn dispatch(cli: Cli, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Log(args) => commands::log::run(&mut cx, args),
         Command::Activity(args) => commands::log::activity(&mut cx, &args),
         Command::Stats(args) => commands::stats::run(&mut cx, &args),
+        Command::Diff(args) => commands::diff::run(&mut cx, &args),
         Command::Check(args) => commands::check::run(&mut cx, &args),
         Command::Review(args) => commands::review::run(&mut cx, &args),
         Command::Audit(args) => commands::audit::run(&mut cx, &args),
@@ -132,6 +133,7 @@ fn dispatch(cli: Cli, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Lock(args) => commands::lock::run(&mut cx, name, args),
         Command::Hook(command) => commands::hook::run(&mut cx, name, command),
         Command::Demo(args) => commands::demo::run(&mut cx, &args),
+        Command::MergeDriver(args) => commands::merge_driver::run(&mut cx, args),
         Command::Completions(args) => commands::papers::completions(&mut cx, &args),
         Command::Man(args) => commands::papers::man(&mut cx, &args),
         // What needs no more than its arguments as they stand.

@@ -12,7 +12,7 @@ use super::session::{Freshness, Session};
 use crate::board::commits::Source;
 use crate::board::layout::{self, stem_of};
 use crate::board::receipt;
-use crate::board::render::files_of;
+use crate::board::render::{files_of, first_attributes};
 use crate::board::snapshot::Snapshot;
 use crate::board::store::AccessFault;
 use crate::board::{CommitInfo, Objects, Oid};
@@ -214,17 +214,19 @@ impl Auditor<'_> {
         if !receipt::is_of(&commit.message, operation, &changes.receipt) {
             self.report(commit, "forged-receipt", "its message does not say what the operation does");
         }
-        let files = match files_of(&before, &changes) {
-            Ok(files) => files,
+        let made = files_of(&before, &changes).and_then(|files| Ok((files, first_attributes(&before, &changes)?)));
+        let (files, first) = match made {
+            Ok(made) => made,
             Err(fault) => {
                 self.report(commit, "undecidable", &fault.to_string());
                 return Ok(());
             }
         };
-        let mut wanted: BTreeMap<String, Option<Oid>> = BTreeMap::new();
-        for file in files {
+        // Most files can become one thing only.
+        let mut wanted: BTreeMap<String, Vec<Option<Oid>>> = BTreeMap::new();
+        for file in files.into_iter().chain(first) {
             let blob = file.content.as_deref().map(Objects::hash_blob).transpose().map_err(AccessFault::from)?;
-            wanted.insert(file.path, blob);
+            wanted.entry(file.path).or_default().push(blob);
         }
         let store = self.session.board.objects();
         let tree = parent.map(|parent| store.read_commit(parent)).transpose().map_err(AccessFault::from)?;
@@ -232,17 +234,17 @@ impl Auditor<'_> {
         for change in changed {
             let now = change.new.map(|(_, blob)| blob);
             match wanted.remove(&change.path) {
-                Some(blob) if blob == now => {}
+                Some(blobs) if blobs.contains(&now) => {}
                 Some(_) => {
                     self.report_file(commit, "other-content", &change.path, "it is not what the operation makes");
                 }
                 None => self.report_file(commit, "beyond-operation", &change.path, "the operation does not touch it"),
             }
         }
-        for (path, blob) in wanted {
+        for (path, blobs) in wanted {
             let source = Source::Store(self.session.board.store());
             let there = source.objects().lookup(commit.tree, &path).map_err(AccessFault::from)?;
-            if there.map(|entry| entry.oid) != blob {
+            if !blobs.contains(&there.map(|entry| entry.oid)) {
                 self.report_file(commit, "other-content", &path, "what the operation makes of it is missing");
             }
         }

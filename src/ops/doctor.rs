@@ -115,6 +115,7 @@ pub fn examine(options: Options, clock: Rc<dyn Clock>) -> Vec<Probe> {
     probes.push(here::worktree(&session));
     probes.push(here::unpushed(&session));
     probes.push(here::hook(&session));
+    probes.push(here::merge_driver(&session));
     probes
 }
 

@@ -195,6 +195,21 @@ fn mission_control_gate() -> ApprovalGate {
     }
 }
 
+/// The setting by which git merges files of the board.
+pub(super) const MERGE_DRIVER: (&str, &str) = ("merge.squad.driver", "squad merge-driver %O %A %B %P");
+
+/// The setting by which git shows changes of tasks.
+pub(super) const TEXTCONV: (&str, &str) = ("diff.squad.textconv", "squad diff --textconv");
+
+/// What `.gitattributes` of the board names, and each clone has to say for itself.
+const DRIVERS: [(&str, &str); 4] = [
+    ("merge.squad.name", "squad: tasks by their fields"),
+    MERGE_DRIVER,
+    TEXTCONV,
+    // What it prints may change with squad, and git would not notice.
+    ("diff.squad.cachetextconv", "false"),
+];
+
 /// First line of squad's block in `info/exclude`.
 const EXCLUDE_BEGIN: &str = "# squad: begin";
 
@@ -205,6 +220,12 @@ fn set_up_clone(session: &Session, branch: &str) -> Result<(), Failure> {
     let board = &session.board;
     board.configure("squad.branch", branch)?;
     board.configure("squad.remote", board.remote_name().unwrap_or("."))?;
+    for (key, value) in DRIVERS {
+        // A driver that somebody has put there is theirs: another program, or this one by its full path.
+        if board.settings.get(key).is_none() {
+            board.configure(key, value)?;
+        }
+    }
     let exclude = board.place.common_dir.join("info").join("exclude");
     let failed = |source| AccessFault::State { what: "write", path: exclude.clone(), source };
     let old = fs::read_to_string(&exclude).unwrap_or_default();

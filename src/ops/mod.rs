@@ -20,6 +20,7 @@ pub mod limits;
 pub mod look;
 mod made;
 pub mod make;
+pub mod merge;
 pub mod provisional;
 pub mod publish;
 pub mod publisher;

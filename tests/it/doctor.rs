@@ -24,6 +24,7 @@ fn healthy() -> (Room, Checkout) {
     let room = Room::with_tasks(&[hand_task("t-1", json!({"assigned": "scout"}))]);
     let clone = room.clone_as("olga");
     clone.ok("list");
+    clone.ok("init");
     (room, clone)
 }
 
@@ -95,6 +96,7 @@ fn of_a_healthy_clone_nothing_is_said_but_that_all_is_well() {
             "worktree",
             "unpushed",
             "hook",
+            "merge-driver",
         ]
     );
     let ran = clone.squad("doctor").ok();
@@ -320,6 +322,19 @@ fn a_hook_is_told_by_whether_it_asks_squad() {
     clone.write("own/pre-commit", "#!/bin/sh\nexec true\n");
     clone.git("config core.hooksPath own");
     told("does not ask", Value::Null);
+}
+
+#[test]
+fn a_clone_whose_git_does_not_ask_squad_to_merge_is_told_how_it_would() {
+    let (room, clone) = healthy();
+    found(&clone, "merge-driver", "ok", "git asks squad to merge tasks");
+    clone.git("config merge.squad.driver 'cat %A'");
+    let check = found(&clone, "merge-driver", "failed", "merge.squad.driver does not ask squad");
+    assert!(
+        check["fix"].as_str().unwrap().contains("`git config merge.squad.driver \"squad merge-driver %O %A %B %P\"`")
+    );
+    let fresh = room.clone_as("pia");
+    assert_eq!(found(&fresh, "merge-driver", "ok", "line by line")["warning"], true);
 }
 
 #[test]

@@ -36,6 +36,7 @@ mod init;
 mod life_cycle;
 mod locks;
 mod memory;
+mod merging;
 mod offline;
 mod places;
 mod power;

@@ -44,9 +44,9 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "override",
         ],
     ),
-    ("Truth", &["sync", "status", "log", "activity", "stats", "check", "review", "audit", "doctor", "schema"]),
+    ("Truth", &["sync", "status", "log", "activity", "stats", "diff", "check", "review", "audit", "doctor", "schema"]),
     ("Team", &["agents", "lock"]),
-    ("More", &["hook", "completions", "man", "demo"]),
+    ("More", &["hook", "merge-driver", "completions", "man", "demo"]),
 ];
 
 /// The style of a heading, that of clap's own.

@@ -233,6 +233,9 @@ pub enum Command {
     /// Count: throughput, times, successes
     #[command(after_help = "Example:\n  squad stats --since 7d")]
     Stats(StatsArgs),
+    /// Show a task file as git shows it to people
+    #[command(after_help = "Example:\n  squad diff --textconv squad/tasks/json/mc-042.json")]
+    Diff(DiffArgs),
     /// Check files against the schema and the rules of the board
     #[command(after_help = "Examples:\n  squad check\n  squad check --staged")]
     Check(CheckArgs),
@@ -259,6 +262,11 @@ pub enum Command {
     /// Play a small board through in a temporary folder
     #[command(after_help = "Example:\n  squad demo")]
     Demo(DemoArgs),
+    /// Merge two versions of a task file, for git
+    #[command(
+        after_help = "Git runs it once `squad init` has named it in the clone's configuration:\n\nExample:\n  squad merge-driver base.json ours.json theirs.json squad/tasks/json/mc-042.json"
+    )]
+    MergeDriver(MergeDriverArgs),
     /// Print completions for a shell
     #[command(after_help = "Example:\n  squad completions zsh > ~/.zfunc/_squad")]
     Completions(CompletionsArgs),
@@ -316,6 +324,7 @@ impl Command {
             Self::Log(_) => "log",
             Self::Activity(_) => "activity",
             Self::Stats(_) => "stats",
+            Self::Diff(_) => "diff",
             Self::Check(_) => "check",
             Self::Review(_) => "review",
             Self::Audit(_) => "audit",
@@ -328,6 +337,7 @@ impl Command {
             Self::Hook(HookCommand::Status) => "hook status",
             Self::Hook(HookCommand::PreCommit) => "hook pre-commit",
             Self::Demo(_) => "demo",
+            Self::MergeDriver(_) => "merge-driver",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
         }
@@ -381,6 +391,7 @@ pub(crate) const NAMES: &[&str] = &[
     "log",
     "activity",
     "stats",
+    "diff",
     "check",
     "review",
     "audit",
@@ -393,6 +404,7 @@ pub(crate) const NAMES: &[&str] = &[
     "hook status",
     "hook pre-commit",
     "demo",
+    "merge-driver",
     "completions",
     "man",
 ];

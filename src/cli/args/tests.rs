@@ -133,6 +133,8 @@ const CONTRACT: &[&str] = &[
     "squad log t --agent a --all --failed -n 5 --follow",
     "squad activity --limit 5",
     "squad stats --since 7d",
+    "squad diff --textconv f",
+    "squad merge-driver o a b p",
     "squad check",
     "squad check --staged",
     "squad check --at HEAD",
@@ -514,6 +516,7 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
       log               Show receipts: who did what, in which commit
       activity          Show what happened last, on all tasks
       stats             Count: throughput, times, successes
+      diff              Show a task file as git shows it to people
       check             Check files against the schema and the rules of the board
       review            Judge what a branch changes on the board
       audit             Decide the history of the board again, commit by commit
@@ -526,6 +529,7 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
 
     More:
       hook              Make git ask squad before each commit
+      merge-driver      Merge two versions of a task file, for git
       completions       Print completions for a shell
       man               Print the manual page, or write one for each verb
       demo              Play a small board through in a temporary folder

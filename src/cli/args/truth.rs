@@ -90,6 +90,27 @@ pub struct AuditArgs {
     pub since: Option<String>,
 }
 
+/// Arguments of `diff`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct DiffArgs {
+    /// Print this task file as text for people, as git does with each side of a difference
+    #[arg(long, value_name = "FILE", required = true)]
+    pub textconv: Option<PathBuf>,
+}
+
+/// Arguments of `merge-driver`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct MergeDriverArgs {
+    /// What both sides were made of, git's %O
+    pub base: PathBuf,
+    /// What is merged into, git's %A; the result is written here
+    pub ours: PathBuf,
+    /// What is merged, git's %B
+    pub theirs: PathBuf,
+    /// Path in the repository that these are versions of, git's %P
+    pub path: String,
+}
+
 /// Arguments of `schema`.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct SchemaArgs {

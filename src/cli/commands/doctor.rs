@@ -33,7 +33,7 @@ fn print(ui: &mut Ui, probes: &[Probe]) {
             State::Failed => (BAD, "failed"),
             State::Skipped | State::Unavailable => (DIM, probe.state.as_str()),
         };
-        let mut line = Line::new().styled(style, &format!("{word:<11} ")).text(&format!("{:<10} ", probe.name));
+        let mut line = Line::new().styled(style, &format!("{word:<11} ")).text(&format!("{:<12} ", probe.name));
         line = line.text(&probe.detail);
         if let Some(fix) = probe.fix.as_ref().filter(|_| probe.warning || probe.state == State::Failed) {
             line = line.styled(HINT, " → ").text(fix);
