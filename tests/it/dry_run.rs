@@ -62,6 +62,8 @@ const READING: &[&str] = &[
     "log t-1",
     "activity --limit 50",
     "stats --since 7d",
+    "diff",
+    "diff HEAD~1..HEAD",
     "diff --textconv squad/tasks/json/t-1.json",
     "check",
     "review HEAD~1..HEAD",

@@ -233,8 +233,10 @@ pub enum Command {
     /// Count: throughput, times, successes
     #[command(after_help = "Example:\n  squad stats --since 7d")]
     Stats(StatsArgs),
-    /// Show a task file as git shows it to people
-    #[command(after_help = "Example:\n  squad diff --textconv squad/tasks/json/mc-042.json")]
+    /// Show what happened to each task between two commits, or in what is staged
+    #[command(
+        after_help = "Examples:\n  squad diff\n  squad diff HEAD~5..HEAD\n  squad diff --textconv squad/tasks/json/mc-042.json"
+    )]
     Diff(DiffArgs),
     /// Check files against the schema and the rules of the board
     #[command(after_help = "Examples:\n  squad check\n  squad check --staged")]

@@ -134,6 +134,8 @@ const CONTRACT: &[&str] = &[
     "squad activity --limit 5",
     "squad stats --since 7d",
     "squad diff --textconv f",
+    "squad diff HEAD~1..HEAD",
+    "squad diff",
     "squad merge-driver o a b p",
     "squad check",
     "squad check --staged",
@@ -516,7 +518,7 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
       log               Show receipts: who did what, in which commit
       activity          Show what happened last, on all tasks
       stats             Count: throughput, times, successes
-      diff              Show a task file as git shows it to people
+      diff              Show what happened to each task between two commits, or in what is staged
       check             Check files against the schema and the rules of the board
       review            Judge what a branch changes on the board
       audit             Decide the history of the board again, commit by commit

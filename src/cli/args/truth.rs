@@ -93,8 +93,11 @@ pub struct AuditArgs {
 /// Arguments of `diff`.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct DiffArgs {
+    /// Commits to compare: from where B parted from A; what is staged unless given
+    #[arg(value_name = "A..B")]
+    pub range: Option<String>,
     /// Print this task file as text for people, as git does with each side of a difference
-    #[arg(long, value_name = "FILE", required = true)]
+    #[arg(long, value_name = "FILE", conflicts_with = "range")]
     pub textconv: Option<PathBuf>,
 }
 
