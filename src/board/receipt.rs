@@ -192,6 +192,7 @@ mod tests {
             actor: AgentName::new("scout").expect("a name"),
             basis: Basis { head: Some("abc".to_owned()), epoch: Some(Epoch(3)) },
             at: Millis(1_700_000_000_000),
+            signature: None,
         }
     }
 

@@ -28,6 +28,10 @@ pub struct Operation {
     pub basis: Basis,
     /// When: the only time that a decision knows.
     pub at: Millis,
+    /// An SSH signature of the actor over all the rest, where the board asks for one. No decision depends on it: which
+    /// keys are whose is for whoever verifies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 /// What the actor had seen when the operation was made.
@@ -71,9 +75,14 @@ impl Operation {
         }
     }
 
-    /// Returns the operation as JSON on one line: the form that receipts carry and signatures cover.
+    /// Returns the operation as JSON on one line: the form that receipts carry.
     pub fn canonical(&self) -> String {
         serde_json::to_string(self).expect("an operation holds nothing that JSON cannot")
+    }
+
+    /// Returns what a signature covers: the same without the signature.
+    pub fn signed_text(&self) -> String {
+        Self { signature: None, ..self.clone() }.canonical()
     }
 }
 

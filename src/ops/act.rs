@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::publish::{Answer, Trouble, UNCHANGED};
 use super::publisher::publish;
 use super::session::{Freshness, Session, View, document};
+use super::signing::sign;
 use super::turn::{Came, Turn};
 use crate::board::layout::task_path;
 use crate::board::receipt::{self, Receipt};
@@ -136,9 +137,14 @@ impl Session {
     ) -> Result<Operation, Failure> {
         let action = make(view)?;
         // Whether they are in the roster is decided with everything else: a task that is not there comes first.
-        let actor = self.actor_name(view.config()?)?;
+        let config = view.config()?;
+        let actor = self.actor_name(config)?;
         let known = task.map(|id| view.placed(id)).transpose()?.map(|placed| placed.task);
-        self.operation(Some(view.head), actor, known.as_ref(), action)
+        let operation = self.operation(Some(view.head), actor, known.as_ref(), action)?;
+        if self.options.dry_run {
+            return Ok(operation);
+        }
+        sign(operation, config, &self.board.settings, self.board.place.run_dir())
     }
 
     /// Keeps an operation in this clone until `sync` can publish it. It must be one that would be accepted on the

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::failure::Failure;
 use super::review::{By, compared, member_of};
 use super::session::{Freshness, Session};
+use super::signing::Signers;
 use crate::board::commits::Source;
 use crate::board::layout::{self, stem_of};
 use crate::board::receipt;
@@ -64,8 +65,14 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
             .why("it is cut off before the commit that made the board, or before the one that was named")
             .hint("run it again with the remote in reach, or name a later commit with `--since`"));
     }
-    let mut auditor =
-        Auditor { session, task, done: HashMap::new(), refused: HashSet::new(), found: Audited::default() };
+    let mut auditor = Auditor {
+        session,
+        task,
+        done: HashMap::new(),
+        refused: HashSet::new(),
+        told_of_signers: false,
+        found: Audited::default(),
+    };
     for commit in line.iter().rev() {
         auditor.look_at(commit)?;
     }
@@ -86,6 +93,8 @@ struct Auditor<'a> {
     /// Which commit carries out which operation.
     done: HashMap<OpId, String>,
     refused: HashSet<OpId>,
+    /// Whether it was said that nobody's key is known.
+    told_of_signers: bool,
     found: Audited,
 }
 
@@ -164,10 +173,12 @@ impl Auditor<'_> {
         Ok(())
     }
 
-    /// Where the board asks for more than a name, whoever wrote the commit is the actor.
+    /// Where the board asks for more than a name, whoever wrote the commit is the actor, or whoever signed the operation.
     fn is_authored(&mut self, commit: &CommitInfo, operation: &Operation, config: &BoardConfig) {
-        if config.policy.identity == IdentityPolicy::Name {
-            return;
+        match config.policy.identity {
+            IdentityPolicy::Name => return,
+            IdentityPolicy::Email => {}
+            IdentityPolicy::Signature => return self.is_signed(commit, operation, config),
         }
         let author = member_of(config, &commit.author.email);
         if author.as_ref() != Some(&operation.actor) {
@@ -175,6 +186,22 @@ impl Auditor<'_> {
                 .map_or_else(|| format!("<{}>, whom no member has", commit.author.email), |name| name.to_string());
             let message = format!("{} acts, and the author is {who}", operation.actor);
             self.report(commit, "foreign-actor", &message);
+        }
+    }
+
+    fn is_signed(&mut self, commit: &CommitInfo, operation: &Operation, config: &BoardConfig) {
+        let session = self.session;
+        let Some(signers) = Signers::of(&session.board.settings) else {
+            if !std::mem::replace(&mut self.told_of_signers, true) {
+                let message =
+                    "the board wants signatures, and this clone trusts no keys: `git config squad.allowedSigners FILE`";
+                self.report(commit, "unverified", message);
+            }
+            return;
+        };
+        let Some(actor) = config.agent(&operation.actor) else { return };
+        if let Err(why) = signers.verify(operation, actor, session.board.place.run_dir()) {
+            self.report(commit, "unverified", &format!("operation {} by {}: {why}", operation.id, operation.actor));
         }
     }
 

@@ -37,6 +37,7 @@ pub fn next(session: &Session, freshness: Freshness) -> Result<Next, Failure> {
         actor: actor.name.clone(),
         basis: Basis::default(),
         at: session.now(),
+        signature: None,
     };
     let (task, skipped) = query::next(&view.snapshot, config, actor, &probe)?;
     Ok(Next { task: task.cloned(), skipped, degraded: view.degraded })

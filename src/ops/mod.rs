@@ -29,6 +29,7 @@ pub mod review;
 pub mod rewind;
 pub mod scan;
 pub mod session;
+mod signing;
 pub mod sync;
 pub mod turn;
 

@@ -289,6 +289,7 @@ mod tests {
             actor: AgentName::new("scout").expect("a name"),
             basis: Basis::default(),
             at: Millis(1_700_000_000_000),
+            signature: None,
         }
     }
 

@@ -366,6 +366,7 @@ impl Session {
             actor,
             basis: Basis { head: head.map(|h| h.to_string()), epoch },
             at,
+            signature: None,
         })
     }
 

@@ -492,6 +492,7 @@ fn played(from: &[u8], steps: &[Step], lane: i64) -> Vec<u8> {
             actor: actor.name.clone(),
             basis: Basis { head: None, epoch: None },
             at: Millis(now),
+            signature: None,
         };
         let legal = all.iter().cycle().skip(*what).take(all.len()).find_map(|action| {
             let operation = operation(action);

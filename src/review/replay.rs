@@ -492,6 +492,7 @@ pub(super) fn operation(action: Action, entry: &HistoryEntry, state: &Task) -> O
         actor: entry.actor.clone(),
         basis: Basis { head: None, epoch: Some(state.epoch) },
         at: entry.timestamp,
+        signature: None,
     }
 }
 

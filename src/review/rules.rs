@@ -112,6 +112,7 @@ pub static RULES: &[(&str, &[Rule])] = &[
     ]),
     ("The history", &[
         error("forged-receipt", "a receipt does not fit the operation that it carries", "The receipt is what people read, the operation what is decided."),
+        error("unverified", "an operation is not signed by its actor", "Where a board asks for signatures, a name without one proves nothing."),
         error("done-twice", "an operation is carried out twice", "An operation happens once."),
         error("refused-after-done", "an operation is called refused after it was carried out", "It was told two ways."),
         error("done-after-refusal", "an operation is carried out after it was refused", "It was told two ways."),

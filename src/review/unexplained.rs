@@ -312,6 +312,7 @@ pub(super) fn is_open_to(replay: &Replay, after: &Task, action: &Action, member:
             actor: member.name.clone(),
             basis: Basis { head: None, epoch: Some(station.epoch) },
             at: after.updated_at,
+            signature: None,
         };
         matches!(authorize(&station, &operation, member), Ok(Authority::Granted(_) | Authority::Repeat))
     })
@@ -342,6 +343,7 @@ pub(super) fn refusal_of(replay: &Replay, action: &Action, member: &Agent) -> (V
         actor: member.name.clone(),
         basis: Basis { head: None, epoch: Some(station.epoch) },
         at: station.updated_at,
+        signature: None,
     };
     let why = match authorize(station, &operation, member) {
         Err(refusal) => refusal.why().unwrap_or_else(|| refusal.message()),

@@ -124,3 +124,47 @@ fn a_change_that_its_actor_could_not_make_is_found() {
     let error = room.clone_as("judge").json("audit").exits(4).json()["error"].clone();
     assert_eq!(codes(&error), ["not-allowed"], "{error}");
 }
+
+/// Where the board asks for signatures, a name is worth as much as the key.
+#[test]
+fn signatures_are_made_and_hold_for_the_key_of_the_actor_alone() {
+    if crate::kit::need("ssh-keygen").is_none() {
+        return;
+    }
+    let room = Room::with_tasks(&[hand_task("t-1", json!({"assigned": "scout"}))]);
+    room.configure(|config| config["policy"] = json!({"identity": "signature"}));
+    let clone = room.clone_as("scout");
+    let error = clone.refused("claim t-1 --agent scout", 9, "not-permitted");
+    assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("squad.signingKey")), "{error}");
+    for key in ["scout", "other"] {
+        let mut made = clone.command("ssh-keygen");
+        made.args(["-q", "-t", "ed25519", "-N", "", "-C", key, "-f"]).arg(room.path().join(format!("{key}-key")));
+        assert!(made.status().expect("it starts").success());
+    }
+    clone.git(&format!("config squad.signingKey {}", room.path().join("scout-key").display()));
+    let before = room.head();
+    clone.ok("claim t-1 --agent scout");
+    let message = &room.commits_since(&before)[0];
+    assert!(message.trailer("Squad-Operation").contains("\"signature\":\""), "it travels with the operation");
+
+    let told = clone.refused(&format!("audit --since {before}"), 4, "invalid");
+    assert_eq!(told["violations"][0]["code"], "unverified", "without known keys nothing is verified: {told}");
+    let allowed = |key: &str| {
+        let public = std::fs::read_to_string(room.path().join(format!("{key}-key.pub"))).expect("the key");
+        let file = room.path().join("allowed");
+        std::fs::write(&file, format!("scout namespaces=\"squad-op\" {public}")).expect("a file");
+        clone.git(&format!("config squad.allowedSigners {}", file.display()));
+    };
+    allowed("scout");
+    clone.ok(&format!("audit --since {before}"));
+    allowed("other");
+    let told = clone.refused(&format!("audit --since {before}"), 4, "invalid");
+    assert_eq!(told["violations"][0]["code"], "unverified", "{told}");
+    // Signed by one, in the name of another.
+    allowed("scout");
+    clone.git(&format!("config squad.signingKey {}", room.path().join("other-key").display()));
+    let begun = room.head();
+    clone.ok("comment t-1 'by whom?' --agent scout");
+    let told = clone.refused(&format!("audit --since {begun}"), 4, "invalid");
+    assert_eq!(told["violations"][0]["code"], "unverified", "{told}");
+}

@@ -96,6 +96,7 @@ impl Sim {
             actor: name(actor),
             basis: Basis { head: None, epoch: epoch.filter(|e| *e != Epoch(u64::MAX)) },
             at: Millis(self.now),
+            signature: None,
         }
     }
 

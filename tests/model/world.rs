@@ -85,6 +85,7 @@ impl World {
             actor: name(planned.actor),
             basis: Basis { head: None, epoch: epoch.map(|e| Epoch(u64::from(e))) },
             at,
+            signature: None,
         }
     }
 

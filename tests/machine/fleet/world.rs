@@ -250,6 +250,7 @@ impl World {
                 epoch: epoch.filter(|_| self.setting.bug != Some(Bug::Epoch)),
             },
             at: Millis(self.now),
+            signature: None,
         }
     }
 }
