@@ -5,6 +5,7 @@
 
 mod dice;
 mod fleet;
+mod judged;
 mod life;
 mod matrix;
 mod random;

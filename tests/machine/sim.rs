@@ -158,6 +158,19 @@ impl Sim {
         self.files.apply(&[FileChange { path, content: Some(bytes) }]);
     }
 
+    /// Returns the same board once more.
+    pub fn copy(&self) -> Self {
+        Self { files: self.files.clone(), decided: self.decided.clone(), now: self.now, made: self.made }
+    }
+
+    /// Puts a task's file where the board of `there` has it, whatever the task says of itself.
+    pub fn lay_at(&mut self, task: &Task, there: &Self) {
+        let place = there.snapshot().task(&task.id).expect("it can be read").expect("it is there").place;
+        let path = squad::board::layout::task_path(&task.id, &place);
+        let bytes = serde_json::to_vec(task).expect("a task is plain");
+        self.files.apply(&[FileChange { path, content: Some(bytes) }]);
+    }
+
     /// Checks the files of the board.
     pub fn check(&self) -> Report {
         let mut found = Vec::new();

@@ -1,0 +1,127 @@
+//! What is changed by hand between two versions of a board is found, whatever the board went through before.
+
+use serde_json::{Value, json};
+
+use squad::model::operation::Action;
+use squad::model::task::{Block, Task};
+use squad::model::vocabulary::Cause;
+
+use crate::sim::{Sim, id, judged, whole};
+
+/// Returns a board at every station of a long life of `t-1`.
+fn stations() -> Vec<Sim> {
+    let mut sim = Sim::new();
+    sim.make("mira", "t-1", |new| new.files = vec!["docs/**".to_owned()]);
+    let text = |text: &str| text.to_owned();
+    let later = squad::model::id::Millis(sim.now + 36_000_000);
+    let steps: Vec<(&str, Action)> = vec![
+        ("scout", Action::Claim { plan: Some(text("read")) }),
+        ("scout", Action::Start {}),
+        ("scout", Action::Block { reason: text("away"), block: Block::External { retry_at: later, backoff_level: 0 } }),
+        ("scout", Action::Retry {}),
+        ("scout", Action::Fail { error: text("no"), cause: Cause::Network }),
+        ("scout", Action::RequestComplete { note: Some(text("look")) }),
+        ("mira", Action::Verify { comment: None, hand_in: whole() }),
+        ("mira", Action::Reopen { reason: text("it broke") }),
+        ("scout", Action::Claim { plan: None }),
+        ("scout", Action::Submit(whole())),
+        ("mira", Action::Approve {}),
+        ("scout", Action::Complete(whole())),
+        ("mira", Action::Archive { tasks: vec![id("t-1")] }),
+    ];
+    let mut stations = vec![sim.copy()];
+    for (actor, action) in steps {
+        if matches!(action, Action::Claim { .. }) {
+            sim.now += 3_600_000;
+        }
+        let task = if matches!(action, Action::Archive { .. }) { None } else { Some("t-1") };
+        sim.must(actor, task, action);
+        stations.push(sim.copy());
+    }
+    stations
+}
+
+/// Values that nothing of the board has.
+fn lies() -> Vec<(&'static str, Value)> {
+    let at = crate::sim::BEGIN + 7;
+    vec![
+        ("status", json!("review")),
+        ("epoch", json!(77)),
+        ("claim", json!({"agent": "vault", "epoch": 1, "at": at, "leaseSeconds": 900})),
+        ("attempt", json!(2)),
+        ("recoveries", json!(5)),
+        ("backoffLevel", json!(9)),
+        ("lastError", json!({"cause": "memory", "message": "none", "at": at})),
+        ("block", json!({"kind": "failure"})),
+        ("blockedBy", json!("the weather")),
+        ("blockedAt", json!(at)),
+        ("deliverable", json!("another page")),
+        ("submittedBy", json!("pia")),
+        ("submittedAt", json!(at)),
+        ("reviewRound", json!(4)),
+        ("approvals", json!([{"by": "olga", "role": "owner", "at": at}])),
+        ("verifiedBy", json!("pia")),
+        ("verifiedAt", json!(at)),
+        ("completedBy", json!("pia")),
+        ("completedAt", json!(at)),
+        ("completionRequest", json!({"by": "pia", "at": at})),
+        ("emergencyOverride", json!({"authorizedBy": "olga", "gate": "review", "reason": "x", "timestamp": at})),
+        ("createdBy", json!("pia")),
+        ("createdAt", json!(at)),
+        ("chat", json!([])),
+        ("stateHistory", json!([])),
+        (
+            "evidence",
+            json!([{"id": "ev-x", "kind": "url", "url": "https://example.org", "by": "pia", "at": at, "epoch": 1}]),
+        ),
+    ]
+}
+
+#[test]
+fn no_field_that_the_machine_sets_can_be_set_by_hand() {
+    let mut found = 0;
+    for sim in stations() {
+        let before = sim.snapshot();
+        let task = serde_json::to_value(sim.task("t-1")).expect("it is plain");
+        for (field, lie) in lies() {
+            // What says the same is no lie.
+            let is = task.get(field);
+            if is == Some(&lie) || (is.is_none() && lie == json!([])) {
+                continue;
+            }
+            let mut forged = task.clone();
+            forged[field] = lie.clone();
+            // A claim that begins where there is none of that task's, and so on: it must still be a task.
+            let Ok(forged) = serde_json::from_value::<Task>(forged) else { panic!("{field} is no field like that") };
+            let mut after = sim.copy();
+            after.lay_at(&forged, &sim);
+            let told = judged(&before, &after.snapshot(), None);
+            let errors = told.iter().filter(|v| v.is_error()).count();
+            assert!(errors > 0, "{field} = {lie} on a task that is {} passes", sim.task("t-1").status);
+            found += 1;
+        }
+    }
+    assert!(found > 300, "{found}");
+}
+
+#[test]
+fn what_a_hand_may_write_passes() {
+    for sim in stations() {
+        let before = sim.snapshot();
+        let mut task = sim.task("t-1");
+        task.updated_at = squad::model::id::Millis(task.updated_at.0 + 1000);
+        task.chat.push(squad::model::task::Message {
+            id: "msg-by-hand".to_owned(),
+            author: crate::sim::name("mira"),
+            content: "a word".to_owned(),
+            timestamp: task.updated_at,
+        });
+        if task.status.is_open() {
+            task.title = "a better title".to_owned();
+            task.tags.push("seen".to_owned());
+        }
+        let mut after = sim.copy();
+        after.lay_at(&task, &sim);
+        assert_eq!(judged(&before, &after.snapshot(), Some("mira")), vec![], "{}", task.status);
+    }
+}
