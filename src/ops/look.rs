@@ -17,7 +17,7 @@ use crate::model::code::ErrorCode;
 use crate::model::id::{AgentName, Epoch, Millis, TaskId};
 use crate::model::query::order;
 use crate::model::refusal::Refusal;
-use crate::model::task::{EvidenceBody, Task};
+use crate::model::task::{Evidence, EvidenceBody, Task};
 use crate::model::vocabulary::{AgentKind, Domain, Priority, Role, Status, SubtaskStatus};
 
 /// A task, with what is known around it.
@@ -88,6 +88,41 @@ pub fn snapshot_at(session: &Session, revision: &str) -> Result<Snapshot, Failur
 ///
 /// The board's own tree speaks first, for a board that shares its branch with the work; else the worktree.
 pub fn evidence_faults(session: &Session, snapshot: &Snapshot, task: &Task) -> Vec<String> {
+    // What is not in this tree says nothing: the worktree may stand elsewhere in history.
+    let faults = files_of_evidence(session, snapshot, task).filter(|(_, _, _, now)| now.is_some());
+    faults.filter_map(told).collect()
+}
+
+/// Refuses to confirm work whose proof cannot be looked at: a file that was handed in since the last claim and is not
+/// here any more, or is another.
+///
+/// # Errors
+/// [`Failure`] `invalid`, which names them.
+pub fn evidence_holds(session: &Session, snapshot: &Snapshot, task: &Task) -> Result<(), Failure> {
+    let since = task.last_claim_at();
+    let fresh =
+        files_of_evidence(session, snapshot, task).filter(|(evidence, ..)| since.is_none_or(|at| evidence.at >= at));
+    let faults: Vec<String> = fresh.filter_map(told).collect();
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(ErrorCode::Invalid, format!("the evidence of {} does not hold; nothing was written", task.id))
+        .why(faults.join("; "))
+        .hint(format!(
+            "check out the work that was handed in; or `squad reject {} --missing M`, or bring other proof with `--evidence`",
+            task.id
+        ))
+        .with("evidenceFaults", faults))
+}
+
+/// A piece of evidence that is a file: which, where, its digest then, and its digest now, where the file is here.
+type Proof<'a> = (&'a Evidence, &'a str, &'a str, Option<String>);
+
+fn files_of_evidence<'a>(
+    session: &'a Session,
+    snapshot: &'a Snapshot,
+    task: &'a Task,
+) -> impl Iterator<Item = Proof<'a>> {
     let now = |path: &str| match snapshot.files().find(path).ok().flatten() {
         Some(entry) => snapshot.files().read(path, &entry).ok().map(|bytes| digest(&bytes)),
         None => {
@@ -95,16 +130,20 @@ pub fn evidence_faults(session: &Session, snapshot: &Snapshot, task: &Task) -> V
             digest_of(root, path).ok().map(|(digest, _)| digest)
         }
     };
-    let changed = task.evidence.iter().filter_map(|evidence| match &evidence.what {
+    task.evidence.iter().filter_map(move |evidence| match &evidence.what {
         EvidenceBody::File { path, sha256, .. }
         | EvidenceBody::Log { path, sha256, .. }
-        // What is not in this tree says nothing: the worktree may stand elsewhere in history.
-        | EvidenceBody::Screenshot { path, sha256, .. } => now(path)
-            .filter(|now| now != sha256)
-            .map(|_| format!("evidence {} of {}: {path} is no longer what it was", evidence.id, task.id)),
+        | EvidenceBody::Screenshot { path, sha256, .. } => Some((evidence, path.as_str(), sha256.as_str(), now(path))),
         _ => None,
-    });
-    changed.collect()
+    })
+}
+
+fn told((evidence, path, sha256, now): Proof<'_>) -> Option<String> {
+    match now {
+        None => Some(format!("evidence {}: {path} is not here", evidence.id)),
+        Some(now) if now != sha256 => Some(format!("evidence {}: {path} is no longer what it was", evidence.id)),
+        Some(_) => None,
+    }
 }
 
 /// Returns what a piece of evidence is, in a few words.

@@ -147,6 +147,23 @@ fn a_link_out_of_the_repository_is_no_evidence() {
 }
 
 #[test]
+fn nobody_confirms_work_whose_proof_is_gone_or_another() {
+    let (room, clone) = held();
+    clone.ok("submit t-1 --agent scout --deliverable d --summary s --evidence file:report.txt");
+    let report = clone.read("report.txt");
+    for (state, change) in [("is not here", None), ("is no longer what it was", Some("all red\n"))] {
+        room.put(&[("report.txt", change)]);
+        let _ = std::fs::remove_file(clone.dir.join("report.txt"));
+        let error = clone.refused("verify t-1 --agent aria", 4, "invalid");
+        assert!(error["why"].as_str().is_some_and(|why| why.contains("report.txt") && why.contains(state)), "{error}");
+        assert_eq!(room.task("t-1")["status"], "review");
+    }
+    room.put(&[("report.txt", Some(report))]);
+    clone.ok("verify t-1 --agent aria");
+    assert_eq!(room.task("t-1")["status"], "completed");
+}
+
+#[test]
 fn check_finds_evidence_that_has_changed_since() {
     let (room, clone) = held();
     complete(&clone, "--evidence file:report.txt");

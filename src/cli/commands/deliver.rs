@@ -8,10 +8,11 @@ use super::answers;
 use crate::cli::args::{DeliverArgs, HandInArgs, VerifyArgs};
 use crate::cli::run::Context;
 use crate::cli::ui::escape_block;
-use crate::model::operation::{Action, HandIn};
+use crate::model::operation::{Action, HandIn, Verb};
 use crate::ops::act::Done;
 use crate::ops::evidence::{Wanted, gather};
 use crate::ops::failure::Failure;
+use crate::ops::look::evidence_holds;
 use crate::ops::session::Session;
 
 /// What the work is handed in for.
@@ -45,7 +46,13 @@ pub(in crate::cli) fn verify(cx: &mut Context<'_>, args: VerifyArgs) -> Result<u
     let session = cx.session_with(|o| o.dry_run = args.writing.dry_run)?;
     let hand_in = hand_in(&session, args.hand_in)?;
     let brought = hand_in.evidence.len();
-    let done = session.act(Some(&args.task), &Action::Verify { comment: args.comment, hand_in })?;
+    let done = session.act_on(Some(&args.task), Verb::Verify, |view| {
+        // Whoever confirms has looked at it: at what is there now, unless they bring proof of their own.
+        if hand_in.evidence.is_empty() {
+            evidence_holds(&session, &view.snapshot, &view.task(&args.task)?.0)?;
+        }
+        Ok(Action::Verify { comment: args.comment.clone(), hand_in: hand_in.clone() })
+    })?;
     let evidence = evidence(&done, brought);
     Ok(answers::done(cx, "verify", &done, vec![("evidence", evidence)]))
 }
