@@ -1,4 +1,4 @@
-//! How long a command waits for the remote, and how long it goes on trying to publish.
+//! How long a command waits for the remote and for other processes, and how long it goes on trying to publish.
 
 use std::time::Duration;
 
@@ -9,7 +9,11 @@ use crate::model::code::ErrorCode;
 /// Longest time that one operation is tried for. It bounds contention, not one slow network call.
 pub const PUBLISH_LIMIT: Duration = Duration::from_secs(60);
 
-/// Longest that either may be set to: a command that waits for more than a day is one that hangs.
+/// Longest wait for a process that leads and does not come to an end: it may have been stopped. After that whoever
+/// waits leads as well.
+const TURN_LIMIT: Duration = Duration::from_secs(30);
+
+/// Longest that any may be set to: a command that waits for more than a day is one that hangs.
 const LONGEST: u64 = 86_400;
 
 /// The limits of one command.
@@ -19,11 +23,13 @@ pub struct Limits {
     pub network: Duration,
     /// Longest time that one operation is tried for.
     pub publish: Duration,
+    /// Longest wait for another process of this clone that publishes.
+    pub turn: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { network: NETWORK_LIMIT, publish: PUBLISH_LIMIT }
+        Self { network: NETWORK_LIMIT, publish: PUBLISH_LIMIT, turn: TURN_LIMIT }
     }
 }
 
@@ -48,6 +54,7 @@ impl Limits {
         Ok(Self {
             network: seconds("squad.networkSeconds", usual.network)?,
             publish: seconds("squad.publishSeconds", usual.publish)?,
+            turn: seconds("squad.turnSeconds", usual.turn)?,
         })
     }
 }

@@ -226,9 +226,13 @@ fn judged(before: &Snapshot, after: &Snapshot, tasks: &[Pair], by: By) -> Result
     let change = Change { before, after, tasks, config_path: CONFIG, actors: by.actors, roster_by: by.roster };
     let mut judgement = judge(&change)?;
     if has_board(after)? || has_board(before)? {
-        let known: HashSet<_> = check_snapshot(before)?.violations.iter().map(identity).collect();
-        let new = check_snapshot(after)?.violations.into_iter().filter(|v| !known.contains(&identity(v)));
-        judgement.violations.extend(new);
+        let mut found = check_snapshot(after)?.violations;
+        // What was wrong before is not this change's; mostly nothing is.
+        if !found.is_empty() {
+            let known: HashSet<_> = check_snapshot(before)?.violations.iter().map(identity).collect();
+            found.retain(|v| !known.contains(&identity(v)));
+        }
+        judgement.violations.append(&mut found);
         if !has_board(after)? {
             let message = "the configuration of the board is gone, and with it the roster";
             let hint = "bring the file back from the history";

@@ -15,10 +15,6 @@ use super::session::Session;
 use crate::board::store::AccessFault;
 use crate::model::id::OpId;
 
-/// Longest wait for a process that leads and does not come to an end: it may have been stopped. After that whoever
-/// waits leads as well.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// How often an answer, or a free lock, is looked for.
 const POLL: Duration = Duration::from_millis(3);
 
@@ -106,12 +102,12 @@ impl Turn {
                     None => Came::Turn(turn),
                 });
             }
-            if begun.elapsed() >= PATIENCE {
+            if begun.elapsed() >= session.limits.turn {
                 let holder = fs::read_to_string(lock_file(session)).unwrap_or_default();
                 let warning = format!(
                     "process {} has held the turn to publish for {} s and was passed over; if it is stopped, end it",
                     holder.trim(),
-                    PATIENCE.as_secs()
+                    session.limits.turn.as_secs()
                 );
                 return Ok(Came::Turn(Self { lock: None, warning: Some(warning) }));
             }

@@ -53,6 +53,7 @@ mod safe_mode;
 mod scan;
 mod status;
 mod terminal;
+mod threats;
 mod tidy;
 mod transports;
 mod truth;
