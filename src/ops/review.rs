@@ -19,8 +19,8 @@ use crate::model::board::Board;
 use crate::model::code::ErrorCode;
 use crate::model::config::BoardConfig;
 use crate::model::id::AgentName;
-use crate::model::locks::Pattern;
-use crate::model::vocabulary::{IdentityPolicy, LockPolicy, Status};
+use crate::model::locks::{LocksFile, Pattern};
+use crate::model::vocabulary::{IdentityPolicy, LockMode, LockPolicy};
 use crate::review::judge::{Change, Judgement, Pair, RosterBy, TaskChange, Verdict, judge};
 use crate::schema::Violation;
 
@@ -89,12 +89,13 @@ pub fn review_staged(
         let Judgement { changes, violations } = compared(&staged.before, &staged.after, By::one(actor.as_ref()))?;
         (reviewed.changes, reviewed.violations) = (changes, violations);
     }
-    if let (Some(config), Some(actor)) = (config, &actor) {
-        let elsewhere: Vec<&String> = staged.paths.iter().filter(|path| !on_board(path)).collect();
+    let elsewhere: Vec<&String> = staged.paths.iter().filter(|path| !on_board(path)).collect();
+    if let (Some(config), Some(actor), false) = (config, &actor, elsewhere.is_empty())
+        && config.policy.locks != LockPolicy::Off
+    {
         // What is held now, as far as this clone has seen the board; else as the commit's parent has it.
         let seen = repository.seen()?;
-        let board = seen.as_ref().or(parent);
-        if let Some(board) = board.filter(|_| config.policy.locks != LockPolicy::Off) {
+        if let Some(board) = seen.as_ref().or(parent) {
             reviewed.violations.extend(held_by_others(board, config, actor, &elsewhere)?);
         }
     }
@@ -256,22 +257,25 @@ fn identity(violation: &Violation) -> (&'static str, String, String, String) {
     (violation.code, violation.file.clone(), violation.pointer.clone(), violation.message.clone())
 }
 
-/// Finds paths that the work of somebody else holds.
+/// Finds paths that the work of somebody else holds, by the locks file: it says what the tasks say, in a few lines.
 fn held_by_others(
     board: &Snapshot,
     config: &BoardConfig,
     actor: &AgentName,
     paths: &[&String],
 ) -> Result<Vec<Violation>, Failure> {
-    let fold = config.locks.ignore_case;
     let mut found = Vec::new();
-    for card in board.live()?.iter().filter(|card| card.status == Status::InProgress && card.holder() != Some(actor)) {
-        for lock in &card.files {
-            let Some(pattern) = Pattern::lenient(lock, fold) else { continue };
+    let LocksFile::Ours(locks) = board.locks()? else { return Ok(found) };
+    for work in locks.current_work.values() {
+        let Some(holder) = work.agent.as_ref().filter(|agent| *agent != actor && work.mode == LockMode::Hard) else {
+            continue;
+        };
+        for lock in &work.files {
+            let Some(pattern) = Pattern::lenient(lock, config.locks.ignore_case) else { continue };
             let Some(path) = paths.iter().find(|path| pattern.covers(path)) else { continue };
-            let holder = card.holder().map_or_else(|| "somebody".to_owned(), ToString::to_string);
-            let message = format!("{holder} holds {} for {}", lock.escape_debug(), card.id);
-            let hint = format!("leave the file out of the commit, or ask: `squad comment {} \"@{holder} …\"`", card.id);
+            let message = format!("{holder} holds {} for {}", lock.escape_debug(), work.task_id);
+            let hint =
+                format!("leave the file out of the commit, or ask: `squad comment {} \"@{holder} …\"`", work.task_id);
             let violation = Violation::error("path-locked", path.as_str(), "", message, hint);
             found.push(if config.policy.locks == LockPolicy::Warn { violation.warning() } else { violation });
         }

@@ -231,6 +231,39 @@ fn every_format_is_safe_with_hostile_texts() {
 }
 
 #[test]
+fn a_commit_of_what_another_agent_holds_is_refused_and_the_holders_own_is_not() {
+    let (_room, clone) = board();
+    clone.ok("claim t-1 --agent scout");
+    clone.write("src/a.rs", "fn main() {}\n");
+    clone.write("other.txt", "free\n");
+    clone.git("add src other.txt");
+    let error = clone.refused("hook pre-commit --agent aria", 4, "invalid");
+    assert_eq!(codes(&error), ["path-locked"], "{error}");
+    assert_eq!(error["violations"][0]["file"], "src/a.rs");
+    clone.ok("hook pre-commit --agent scout");
+    clone.git("rm --quiet --cached src/a.rs");
+    clone.ok("hook pre-commit --agent aria");
+}
+
+#[test]
+fn what_a_merge_brings_was_judged_where_it_was_made() {
+    let (room, clone) = board();
+    clone.git("checkout --quiet -b work");
+    clone.write("code.txt", "new\n");
+    clone.git("add code.txt");
+    clone.git("commit --quiet -m work");
+    // The board goes on: by others, and in ways that whoever merges could not.
+    room.at("olga").ok("claim t-1 --agent scout");
+    clone.git("fetch --quiet origin");
+    clone.git("merge --quiet --no-commit --no-ff origin/main");
+    clone.ok("hook pre-commit --agent aria");
+    by_hand(&clone, "t-2", |t| t["status"] = json!("completed"));
+    clone.git("add squad");
+    let error = clone.refused("hook pre-commit --agent aria", 4, "invalid");
+    assert!(codes(&error).contains(&"unrecorded-transition"), "a merge can smuggle nothing in: {error}");
+}
+
+#[test]
 fn a_range_that_is_not_here_says_what_to_fetch() {
     let (_room, clone) = board();
     let error = clone.refused("review no-such-branch..HEAD", 3, "not-found");
