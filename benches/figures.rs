@@ -535,6 +535,34 @@ fn load_average() -> String {
 const BEGIN: &str = "<!-- figures: begin -->\n";
 const END: &str = "<!-- figures: end -->\n";
 
+/// The gates: what is judged before a commit, and the history.
+fn measure_gates(plan: &Plan, bed: &Bed, report: &mut Report) {
+    let tasks = bed.shape.tasks;
+    let n = thousands(tasks);
+    let clone = bed.clone_to("gates");
+    bed.squad("gates", &["check"]);
+    let files = std::fs::read_dir(clone.join("squad/tasks/json")).unwrap().flatten();
+    let file = files.map(|entry| entry.path()).min().unwrap();
+    let mut task: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    task["title"] = "another title".into();
+    std::fs::write(&file, board::text(&task)).unwrap();
+    run(bed.git(&clone).args(["add", "squad"])).unwrap();
+    let floor = |_| run(bed.git(&clone).args(["diff", "--cached", "--name-only"])).unwrap();
+    let judged = both(plan.rounds, floor, |_| drop(bed.squad("gates", &["hook", "pre-commit", "--json"])));
+    report.time(
+        &format!("`hook pre-commit`, one task staged, {n}"),
+        "git diff --cached --name-only",
+        judged,
+        Some(6.0),
+    );
+
+    bed.squad("gates", &["audit"]);
+    let commits = bed.commits();
+    let floor = |_| run(bed.git(&bed.remote()).args(["log", "--raw", "--no-abbrev", "main"])).unwrap();
+    let audited = both(plan.rounds, floor, |_| drop(bed.squad("gates", &["audit"])));
+    report.time(&format!("`audit`, {commits} commits, {n}"), "git log --raw", audited, Some(2.0));
+}
+
 fn main() {
     let Some(plan) = Plan::from_args() else {
         eprintln!("usage: figures [--sizes N,N…] [--rounds N] [--into FILE]");
@@ -546,6 +574,7 @@ fn main() {
         let bed = Bed::new(&plan, tasks);
         measure_reading(&plan, &bed, &mut report);
         measure_writing(&plan, &bed, &mut report);
+        measure_gates(&plan, &bed, &mut report);
     }
     measure_one_clone(&plan, &mut report, 16, 10);
     measure_contention(&plan, &mut report, 8, 25);
