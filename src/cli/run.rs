@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::args::{self, Cli, Command, Globals};
+use super::args::{self, Cli, Command, Globals, ReportFormat};
 use super::commands;
 use super::exit_code;
 use super::terminal;
@@ -23,7 +23,10 @@ pub fn run(argv: impl Iterator<Item = OsString>) -> u8 {
     }
     match args::parse(argv) {
         Ok(cli) => {
-            let mut ui = Ui::new(Voice::from(&cli.globals));
+            let mut voice = Voice::from(&cli.globals);
+            // `--format json` is `--json` in other words.
+            voice.json |= matches!(&cli.command, Command::Review(args) if args.format == ReportFormat::Json);
+            let mut ui = Ui::new(voice);
             let name = cli.command.name();
             let code = match dispatch(cli, &mut ui) {
                 Ok(code) => code,

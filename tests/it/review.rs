@@ -264,6 +264,22 @@ fn what_a_merge_brings_was_judged_where_it_was_made() {
 }
 
 #[test]
+fn json_is_json_however_it_is_asked_for() {
+    let (_room, clone) = board();
+    for (branch, status, code) in [("good", "backlog", 0), ("bad", "review", 4)] {
+        clone.git(&format!("checkout --quiet -b {branch} main"));
+        by_hand(&clone, "t-2", |t| {
+            t["status"] = json!(status);
+            t["updatedAt"] = json!(later(t, 1000));
+        });
+        commit(&clone, branch);
+        let one = clone.squad(&format!("review main..{branch} --format json")).exits(code).json();
+        let other = clone.json(&format!("review main..{branch}")).exits(code).json();
+        assert_eq!(one, other);
+    }
+}
+
+#[test]
 fn a_range_that_is_not_here_says_what_to_fetch() {
     let (_room, clone) = board();
     let error = clone.refused("review no-such-branch..HEAD", 3, "not-found");

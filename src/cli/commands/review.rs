@@ -19,7 +19,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &ReviewArgs) -> Result<u8,
 
 /// Shows a verdict in a format; the exit code is that of a failure where the change is refused.
 fn tell(cx: &mut Context<'_>, reviewed: &Reviewed, format: ReportFormat) -> Result<u8, Failure> {
-    let json = cx.ui.is_json() || format == ReportFormat::Json;
+    let json = cx.ui.is_json();
     if !json {
         match format {
             ReportFormat::Markdown => cx.ui.verbatim(&markdown::document(reviewed)),
