@@ -16,6 +16,7 @@
 
 mod kit;
 
+mod action;
 mod audit;
 mod board_verbs;
 mod chaos;
