@@ -3,6 +3,8 @@ pub mod board;
 pub mod cli;
 pub mod clock;
 pub mod failpoint;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod git;
 pub mod model;
 pub mod ops;
