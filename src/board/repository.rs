@@ -13,6 +13,7 @@ use crate::git::hooks::{self, HooksFolder};
 use crate::git::{Git, GitError, Place, Settings};
 
 pub use crate::git::hooks::{CONFIGURED_SINCE, find_program, is_program};
+pub use crate::git::keys::{expanded, signing_environment};
 
 /// The user's repository.
 pub struct Repository {

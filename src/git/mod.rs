@@ -11,6 +11,7 @@ pub mod follow;
 mod harden;
 pub mod history;
 pub mod hooks;
+pub mod keys;
 pub mod objects;
 mod oid;
 mod pack;

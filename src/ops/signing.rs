@@ -5,13 +5,12 @@
 //!
 //! Source: ssh-keygen(1), `-Y sign` and `-Y verify`, `ALLOWED SIGNERS`.
 
-use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
 use crate::board::Settings;
-use crate::board::repository::find_program;
+use crate::board::repository::{expanded, find_program, signing_environment};
 use crate::model::code::ErrorCode;
 use crate::model::config::{Agent, BoardConfig};
 use crate::model::operation::Operation;
@@ -20,10 +19,6 @@ use crate::runner::command::{Call, Ran, run_together};
 
 /// What keeps a signature from meaning anything else.
 const NAMESPACE: &str = "squad-op";
-
-/// What the program is told of the environment: where to find keys and whom to ask for a passphrase.
-const ENVIRONMENT: &[&str] =
-    &["HOME", "PATH", "SSH_AUTH_SOCK", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "DISPLAY", "TMPDIR"];
 
 const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----";
 const END: &str = "-----END SSH SIGNATURE-----";
@@ -113,8 +108,7 @@ impl Signers {
 
 fn keygen(args: Vec<String>, stdin: Vec<u8>, dir: &Path) -> Result<Ran, String> {
     let program = find_program("ssh-keygen").ok_or("there is no ssh-keygen on PATH")?;
-    let env = ENVIRONMENT.iter().filter_map(|key| Some((OsString::from(key), std::env::var_os(key)?))).collect();
-    let call = Call { program, args, dir: dir.to_owned(), env, stdin };
+    let call = Call { program, args, dir: dir.to_owned(), env: signing_environment(), stdin };
     let mut ran = run_together(&[call]).map_err(|error| error.to_string())?;
     ran.pop().ok_or_else(|| "it did not run".to_owned())
 }
@@ -132,12 +126,4 @@ fn written(text: &str) -> std::io::Result<tempfile::NamedTempFile> {
     file.write_all(b"\n")?;
     file.flush()?;
     Ok(file)
-}
-
-/// Returns a path of git's configuration: `~/` is the home of whoever runs this.
-fn expanded(path: &str) -> PathBuf {
-    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
-        (Some(rest), Some(home)) => Path::new(&home).join(rest),
-        _ => PathBuf::from(path),
-    }
 }
