@@ -61,9 +61,7 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
         !whole
     })?;
     if !whole {
-        return Err(Failure::new(ErrorCode::RemoteUnreachable, "the history of the board is not all here")
-            .why("it is cut off before the commit that made the board, or before the one that was named")
-            .hint("run it again with the remote in reach, or name a later commit with `--since`"));
+        return Err(not_all_here());
     }
     let mut auditor = Auditor {
         session,
@@ -77,6 +75,12 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
         auditor.look_at(commit)?;
     }
     Ok(auditor.found)
+}
+
+fn not_all_here() -> Failure {
+    Failure::new(ErrorCode::RemoteUnreachable, "the history of the board is not all here")
+        .why("it is cut off before the commit that made the board, or before the one that was named")
+        .hint("run it again with the remote in reach, or name a later commit with `--since`")
 }
 
 fn start(session: &Session, revision: &str) -> Result<Oid, Failure> {
@@ -135,11 +139,15 @@ impl Auditor<'_> {
 
     /// A commit that carries no operation keeps the rules as well: it is judged as a pull request is.
     fn made_by_hand(&mut self, commit: &CommitInfo) -> Result<(), Failure> {
-        let parents: Vec<Oid> = if commit.cut_off { Vec::new() } else { commit.parents.clone() };
+        let parents = &commit.parents;
         if parents.is_empty() {
             return Ok(());
         }
         let store = self.session.board.objects();
+        // Where the history ended when the commit was read, more of it may have been fetched since.
+        if commit.cut_off && store.read_commit(commit.oid).map_err(AccessFault::from)?.cut_off {
+            return Err(not_all_here());
+        }
         let board_of = |oid: Oid| -> Result<Option<Oid>, Failure> {
             let tree = store.read_commit(oid).map_err(AccessFault::from)?.tree;
             Ok(store.lookup(tree, layout::ROOT).map_err(AccessFault::from)?.map(|entry| entry.oid))
@@ -148,9 +156,9 @@ impl Auditor<'_> {
         let before = self.session.snapshot(Some(parents[0]))?;
         let locks = before.locks_path();
         let after = self.session.snapshot(Some(commit.oid))?;
-        let locks_at = |snapshot: &Snapshot| snapshot.files().find(&locks).ok().flatten().and_then(|entry| entry.id);
+        let locks_at = |snapshot: &Snapshot| snapshot.files().find(&locks).ok().flatten();
         // What one side of a merge has was judged there.
-        for parent in &parents {
+        for parent in parents {
             if board_of(*parent)? == now && locks_at(&self.session.snapshot(Some(*parent))?) == locks_at(&after) {
                 return Ok(());
             }

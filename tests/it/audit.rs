@@ -58,6 +58,18 @@ fn a_board_audits_the_same_from_a_bare_and_from_a_shallow_clone() {
 }
 
 #[test]
+fn a_commit_by_hand_at_the_head_is_found_by_whoever_comes_new() {
+    let (room, _) = worked_on();
+    let task = room.file("squad/tasks/json/t-2.json").expect("a task").replace("backlog", "completed");
+    room.put(&[("squad/tasks/json/t-2.json", Some(task))]);
+    let bad = room.head();
+    // The first commit that a new clone fetches is the last one, without the one before.
+    let error = room.clone_with("judge", "--bare remote.git").refused("audit", 4, "invalid");
+    assert!(codes(&error).contains(&"unrecorded-transition".to_owned()), "{error}");
+    assert_eq!(error["violations"][0]["commit"], bad, "{error}");
+}
+
+#[test]
 fn a_clone_that_came_when_the_board_was_made_has_the_commit_before_as_well() {
     let room = Room::code();
     let olga = room.clone_as("olga");

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cli::args::AuditArgs;
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, BAD, DIM, Line, plural};
+use crate::cli::ui::{Answer, BAD, DIM, Line, WARN, plural};
 use crate::model::code::ErrorCode;
 use crate::ops::audit::audit;
 use crate::ops::failure::Failure;
@@ -17,7 +17,8 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &AuditArgs) -> Result<u8, 
     let session = cx.session()?;
     let found = audit(&session, args.task.as_ref(), args.since.as_deref())?;
     let counts = format!("{}, {}", plural(found.commits, "commit"), plural(found.operations, "operation"));
-    if !found.violations.is_empty() {
+    let errors = found.violations.iter().filter(|violation| violation.is_error()).count();
+    if let Some(bad) = found.violations.iter().find(|violation| violation.is_error()) {
         if !cx.ui.is_json() {
             let shown = if cx.ui.verbosity() > 0 { found.violations.len() } else { SHOWN };
             found.violations.iter().take(shown).for_each(|violation| cx.ui.line(line(violation)));
@@ -25,13 +26,11 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &AuditArgs) -> Result<u8, 
                 cx.ui.line(format!("{} more; `-v` shows them, `--json` has all", found.violations.len() - shown));
             }
         }
-        let first = found.violations[0].commit.as_deref().unwrap_or_default();
-        let failure = Failure::new(
-            ErrorCode::Invalid,
-            format!("{} in the history of the board", plural(found.violations.len(), "violation")),
-        )
-        .why(format!("the first is commit {first}; {counts} looked at"))
-        .hint(format!("`git show {first}` shows it"));
+        let first = bad.commit.as_deref().unwrap_or_default();
+        let failure =
+            Failure::new(ErrorCode::Invalid, format!("{} in the history of the board", plural(errors, "violation")))
+                .why(format!("the first is commit {first}; {counts} looked at"))
+                .hint(format!("`git show {first}` shows it"));
         return Err(failure
             .with("violations", json!(found.violations))
             .with("commits", found.commits)
@@ -41,15 +40,19 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &AuditArgs) -> Result<u8, 
         .with("commits", found.commits)
         .with("operations", found.operations)
         .with("violations", json!(found.violations));
-    cx.ui.answer(&answer, |ui| ui.line(format!("{counts} decided again, nothing wrong")));
+    cx.ui.answer(&answer, |ui| {
+        found.violations.iter().for_each(|violation| ui.line(line(violation)));
+        ui.line(format!("{counts} decided again, nothing wrong"));
+    });
     Ok(0)
 }
 
 fn line(violation: &Violation) -> Line {
     let commit = violation.commit.as_deref().and_then(|commit| commit.get(..10)).unwrap_or_default();
     let file = if violation.file.is_empty() { String::new() } else { format!(" {}", violation.file) };
+    let (style, word) = if violation.is_error() { (BAD, "error") } else { (WARN, "warning") };
     Line::new()
-        .styled(BAD, "error")
+        .styled(style, word)
         .text(&format!(" {commit}{file}: {}", violation.message))
         .styled(DIM, &format!(" [{}]", violation.code))
 }
