@@ -3,7 +3,7 @@
 //! Owns which files of a board can differ; what the difference means is `review`'s to say.
 
 use super::files::{Entry, EntryKind, Files, ReadError};
-use super::layout::{ARCHIVE_DIR, LIVE_DIR, task_stem};
+use super::layout::{ARCHIVE_DIR, CONFIG, LIVE_DIR, task_stem};
 use super::snapshot::Snapshot;
 use crate::review::judge::{Pair, Version};
 
@@ -58,10 +58,7 @@ fn in_folder(before: &dyn Files, after: &dyn Files, folder: &str, pairs: &mut Ve
         }
         let version = |files: &dyn Files, entry: Option<Entry>| {
             let entry = entry?;
-            let path = format!("{folder}/{}", entry.name);
-            let bytes =
-                if entry.kind == EntryKind::File { files.read(&path, &entry).unwrap_or_default() } else { Vec::new() };
-            Some(Version { path, bytes })
+            Some(version(files, format!("{folder}/{}", entry.name), &entry))
         };
         let name = left.as_ref().or(right.as_ref()).map(|entry| entry.name.clone()).unwrap_or_default();
         let stem = task_stem(&name).unwrap_or(&name).to_owned();
@@ -71,6 +68,31 @@ fn in_folder(before: &dyn Files, after: &dyn Files, folder: &str, pairs: &mut Ve
             pairs.push(Pair { stem, before, after });
         }
     }
+}
+
+/// Returns what differs of the board's other files: the configuration, and the locks where they are now.
+///
+/// # Errors
+/// [`ReadError`] where one of the two versions cannot be read; a file that cannot be read has no bytes.
+pub fn others_that_differ(before: &Snapshot, after: &Snapshot) -> Result<Vec<Pair>, ReadError> {
+    let mut pairs = Vec::new();
+    for path in [CONFIG.to_owned(), after.locks_path()] {
+        let found = |snapshot: &Snapshot| -> Result<Option<Version>, ReadError> {
+            let entry = snapshot.files().find(&path)?;
+            Ok(entry.map(|entry| version(snapshot.files(), path.clone(), &entry)))
+        };
+        let (before, after) = (found(before)?, found(after)?);
+        if before.as_ref().map(|v| &v.bytes) != after.as_ref().map(|v| &v.bytes) {
+            pairs.push(Pair { stem: path, before, after });
+        }
+    }
+    Ok(pairs)
+}
+
+fn version(files: &dyn Files, path: String, entry: &Entry) -> Version {
+    let is_file = entry.kind == EntryKind::File;
+    let bytes = if is_file { files.read(&path, entry).unwrap_or_default() } else { Vec::new() };
+    Version { path, bytes }
 }
 
 fn tasks_of(files: &dyn Files, folder: &str) -> Result<Vec<Entry>, ReadError> {

@@ -9,7 +9,7 @@ use super::check::check_snapshot;
 use super::failure::Failure;
 use super::session::named;
 use crate::board::CommitInfo;
-use crate::board::difference::tasks_that_differ;
+use crate::board::difference::{others_that_differ, tasks_that_differ};
 use crate::board::files::{Entry, Files, ReadError};
 use crate::board::layout::{CONFIG, ROOT};
 use crate::board::range::NoRange;
@@ -181,16 +181,19 @@ pub(super) fn compared(before: &[Snapshot], after: &Snapshot, by: By) -> Result<
     let Some(first) = before.first() else {
         let nothing = Snapshot::new(Box::new(Nothing));
         let all = tasks(&nothing, after)?;
-        return judged(&nothing, after, &all, by);
+        return judged(&nothing, after, &all, &others(&nothing, after)?, by);
     };
     let mut pairs = tasks(first, after)?;
+    let mut rest = others(first, after)?;
     for other in &before[1..] {
+        let new: HashSet<String> = others(other, after)?.into_iter().map(|pair| pair.stem).collect();
+        rest.retain(|pair| new.contains(&pair.stem));
         let new: HashSet<String> = tasks(other, after)?.into_iter().map(|pair| pair.stem).collect();
         pairs.retain(|pair| new.contains(&pair.stem));
     }
     // A roster that a merged branch brings was judged where it was made.
     let brought = before[1..].iter().any(|other| usable(other).is_some() && usable(other) == usable(after));
-    let mut judgement = judged(first, after, &pairs, by)?;
+    let mut judgement = judged(first, after, &pairs, &rest, by)?;
     if brought {
         judgement.violations.retain(|v| v.code != "roster-change");
     }
@@ -218,13 +221,17 @@ fn tasks(before: &Snapshot, after: &Snapshot) -> Result<Vec<Pair>, Failure> {
     tasks_that_differ(before, after).map_err(unreadable)
 }
 
+fn others(before: &Snapshot, after: &Snapshot) -> Result<Vec<Pair>, Failure> {
+    others_that_differ(before, after).map_err(unreadable)
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 fn unreadable(error: ReadError) -> Failure {
     Failure::new(ErrorCode::Internal, "the board cannot be read").caused_by(error.as_ref())
 }
 
-fn judged(before: &Snapshot, after: &Snapshot, tasks: &[Pair], by: By) -> Result<Judgement, Failure> {
-    let change = Change { before, after, tasks, config_path: CONFIG, actors: by.actors, roster_by: by.roster };
+fn judged(before: &Snapshot, after: &Snapshot, tasks: &[Pair], others: &[Pair], by: By) -> Result<Judgement, Failure> {
+    let change = Change { before, after, tasks, others, config_path: CONFIG, actors: by.actors, roster_by: by.roster };
     let mut judgement = judge(&change)?;
     if has_board(after)? || has_board(before)? {
         let mut found = check_snapshot(after)?.violations;

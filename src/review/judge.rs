@@ -30,10 +30,10 @@ pub struct Version {
     pub bytes: Vec<u8>,
 }
 
-/// A task's file before and after a change.
+/// A file of the board before and after a change.
 #[derive(Debug, Clone)]
 pub struct Pair {
-    /// The stem of the file's name.
+    /// The stem of a task's file, the path of another one.
     pub stem: String,
     /// Before; nothing where it is new.
     pub before: Option<Version>,
@@ -49,6 +49,8 @@ pub struct Change<'a> {
     pub after: &'a dyn Board,
     /// Every task whose file differs.
     pub tasks: &'a [Pair],
+    /// Every other file of the board that differs: the configuration and the locks.
+    pub others: &'a [Pair],
     /// Where the configuration is.
     pub config_path: &'a str,
     /// Who makes the change, where that is known: nobody else's name may stand in it.
@@ -240,6 +242,13 @@ pub fn judge(change: &Change<'_>) -> Result<Judgement, BoardFault> {
         if let Some(told) = told {
             judgement.changes.push(TaskChange { verdict: Verdict::on(&found), ..told });
         }
+        judgement.violations.append(&mut found);
+    }
+    for pair in change.others {
+        let Some(after) = &pair.after else { continue };
+        let mut found = Vec::new();
+        secrets::look(&after.path, &after.bytes, pair.before.as_ref().map(|v| v.bytes.as_slice()), &mut found);
+        set_lines(&mut found, &after.bytes);
         judgement.violations.append(&mut found);
     }
     judgement.changes.sort_by(|a, b| a.task.cmp(&b.task));

@@ -41,7 +41,11 @@ const PREFIXES: &[(&str, &str, usize)] = &[
     ("a key of SendGrid", "SG.", 40),
     ("a token of Hugging Face", "hf_", 30),
     ("a token (JWT)", "eyJhbGciOi", 30),
+    ("a token (JWT)", "eyJ0eXAiOi", 30),
 ];
+
+/// Of those the ones whose parts have dots between them.
+const DOTTED: &[&str] = &["SG.", "eyJhbGciOi", "eyJ0eXAiOi"];
 
 /// Names under which keys are passed in addresses and settings.
 const NAMES: &[&str] = &[
@@ -139,7 +143,7 @@ pub fn secrets_in(text: &str) -> Vec<(&'static str, &str)> {
         for (at, _) in text.match_indices(prefix) {
             let begins =
                 text[..at].chars().next_back().is_none_or(|c| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
-            let run = run_of(&text[at..], is_key_char);
+            let run = run_of(&text[at..], |c| is_key_char(c) || (c == '.' && DOTTED.contains(prefix)));
             let is_new = found.iter().all(|(_, known)| !overlaps(text, known, at));
             if begins
                 && is_new
