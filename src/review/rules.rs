@@ -56,7 +56,7 @@ pub static RULES: &[(&str, &[Rule])] = &[
         error("control-character", "a one-line field has control characters", "Terminals obey them: a title could clear the screen or forge a line."),
         error("direction-mark", "a text has marks that turn the direction of writing", "What is shown would not be what is there."),
         error("newer-schema", "a file is of a newer version", "An older squad would damage what it does not know."),
-        warning("more", "a file has more violations than are told", "One broken file can have thousands."),
+        error("more", "a file has more violations than are told", "One broken file can have thousands."),
         warning("unknown-field", "squad does not know a field", "It is kept; it may be a slip of the keyboard."),
     ]),
     ("A task", &[
