@@ -49,10 +49,18 @@ const AUTOMATIC: &[(&str, &[&str])] = &[
     ("createdAt", &[]),
 ];
 
+/// What of a claim the machine sets without an entry in the history: it starts with the first sign of work.
+const SILENT: &[(&str, &[&str])] = &[("claim", &["startedAt"])];
+
 /// Finds automatic fields that are not what the machine would have made of them.
 pub(super) fn automatic(state: &Task, before: &Task, after: &Task, path: &str, found: &mut Vec<Violation>) {
     let (expected, is) = (value_of(state), value_of(after));
+    // Where no step was taken, no instant is set.
+    let no_step = after.state_history.len() == before.state_history.len();
+    let silent =
+        |field: &str| SILENT.iter().find(|(known, _)| *known == field).map_or(&[][..], |(_, instants)| *instants);
     for (field, instants) in AUTOMATIC {
+        let instants = if no_step { silent(field) } else { instants };
         let (should, has) = (expected.get(field), is.get(field));
         if timeless(should, instants) == timeless(has, instants) {
             continue;
