@@ -20,6 +20,7 @@ mod action;
 mod audit;
 mod board_verbs;
 mod chaos;
+mod corpus;
 mod crash;
 mod demo;
 mod disk;

@@ -100,24 +100,52 @@ impl Room {
             olga.ok("agents add knox --role manager --domain dev");
             olga.ok("agents add sterling --role manager --domain marketing");
             olga.ok("agents add hex --role chief");
-            let remote = room.remote();
-            let walk = walkdir::WalkDir::new(&remote).into_iter().map(|entry| entry.expect("the remote can be read"));
-            let files = walk.filter(|entry| entry.file_type().is_file());
-            files
-                .map(|file| {
-                    let within = file.path().strip_prefix(&remote).expect("it lies below").to_owned();
-                    (within, std::fs::read(file.path()).expect("the remote can be read"))
-                })
-                .collect()
+            room.remote_files()
         });
         let room = Self::empty_in(folder);
+        room.fill(files);
+        room
+    }
+
+    /// Returns another room that holds whatever this one does: the remote, and clones that know each other by path.
+    pub fn copy(&self) -> Self {
+        let root = tempfile::Builder::new().prefix("squad-it-").tempdir().expect("a temporary folder");
+        let (old, new) = (self.path().display().to_string(), root.path().display().to_string());
+        for entry in walkdir::WalkDir::new(self.path()).min_depth(1) {
+            let entry = entry.expect("the room can be read");
+            let to = root.path().join(entry.path().strip_prefix(self.path()).expect("it lies below"));
+            if entry.file_type().is_dir() {
+                std::fs::create_dir(to).expect("a new folder");
+            } else if entry.file_name() == "config" {
+                let text = std::fs::read_to_string(entry.path()).expect("it is text");
+                std::fs::write(to, text.replace(&old, &new)).expect("a file");
+            } else {
+                std::fs::copy(entry.path(), to).expect("a file");
+            }
+        }
+        Self { root }
+    }
+
+    /// Returns the files of the remote, each by its path within.
+    fn remote_files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let remote = self.remote();
+        let walk = walkdir::WalkDir::new(&remote).into_iter().map(|entry| entry.expect("the remote can be read"));
+        let files = walk.filter(|entry| entry.file_type().is_file());
+        files
+            .map(|file| {
+                let within = file.path().strip_prefix(&remote).expect("it lies below").to_owned();
+                (within, std::fs::read(file.path()).expect("the remote can be read"))
+            })
+            .collect()
+    }
+
+    fn fill(&self, files: &[(PathBuf, Vec<u8>)]) {
         for (within, bytes) in files {
-            let path = room.remote().join(within);
+            let path = self.remote().join(within);
             std::fs::create_dir_all(path.parent().expect("it has a parent")).expect("a folder");
             // Objects are read-only; what `init` made is in the way of none of them.
             std::fs::write(path, bytes).expect("a file");
         }
-        room
     }
 
     /// Returns a room with the roster and these tasks, made by hand.
