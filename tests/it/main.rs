@@ -33,6 +33,7 @@ mod harness;
 mod helping;
 mod hooks;
 mod hostile;
+mod hostile_histories;
 mod http;
 mod init;
 mod life_cycle;
