@@ -311,11 +311,16 @@ fn one(world: Option<&World<'_>>, pair: &Pair, found: &mut Vec<Violation>) -> Re
             let old = before.clone().unwrap_or_else(|| newborn(new));
             shrunk(&old, new, path, found);
             if !found.iter().any(|v| v.code == "history-rewritten") {
-                let replay = replay(world, &old, new, path, found)?;
-                if before.is_some() {
-                    shapes(world, &replay, &old, new, path, found);
-                } else {
-                    made_by(world, new, path, found);
+                match replay(world, &old, new, path, found) {
+                    Ok(replay) if before.is_some() => shapes(world, &replay, &old, new, path, found),
+                    Ok(_) => made_by(world, new, path, found),
+                    Err(fault @ BoardFault::Unreadable(_)) => return Err(fault),
+                    // Another task on which a step depends: its file is refused by itself, and this one with it.
+                    Err(fault) => {
+                        let message = format!("whether its history is allowed cannot be judged: {fault}");
+                        let hint = "mend that file first";
+                        found.push(Violation::error("unreadable", path, "/stateHistory", message, hint));
+                    }
                 }
             }
         }

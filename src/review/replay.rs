@@ -42,7 +42,7 @@ pub(super) struct Replay {
 /// Follows the new entries of a task's history.
 ///
 /// # Errors
-/// [`BoardFault`] where the board cannot be read.
+/// [`BoardFault`] where the board cannot be read, or the file of another task that a step depends on is broken.
 pub(super) fn replay(
     world: &World<'_>,
     before: &Task,
@@ -259,11 +259,18 @@ impl<'a> Reader<'a> {
             Err(refusal) => return Ok(Err(Stop::refused(refusal))),
         };
         let mut refused = None;
+        let mut broken = None;
         for (board, config) in self.world.boards() {
             let cx = Context { board, config, actor, operation, at: operation.at.max(state.updated_at) };
-            let findings = match check(state, permit, &cx)? {
-                Ok(findings) => self.findings(findings, entry),
-                Err(refusal) => {
+            let findings = match check(state, permit, &cx) {
+                Ok(Ok(findings)) => self.findings(findings, entry),
+                Err(fault @ BoardFault::Unreadable(_)) => return Err(fault),
+                // The other board may have the file that is needed whole.
+                Err(fault) => {
+                    broken.get_or_insert(fault);
+                    continue;
+                }
+                Ok(Err(refusal)) => {
                     refused.get_or_insert(Stop::refused(refusal));
                     continue;
                 }
@@ -274,7 +281,10 @@ impl<'a> Reader<'a> {
             }
             refused.get_or_insert(Stop::Leads(next.status));
         }
-        Ok(Err(refused.expect("there is at least one board")))
+        match (broken, refused) {
+            (Some(fault), _) => Err(fault),
+            (None, refused) => Ok(Err(refused.expect("there is at least one board"))),
+        }
     }
 
     /// Whether an unblock met a lock is told by where it led: the locks of that moment may be gone.

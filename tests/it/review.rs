@@ -264,6 +264,30 @@ fn what_a_merge_brings_was_judged_where_it_was_made() {
 }
 
 #[test]
+fn a_broken_file_that_a_step_depends_on_is_a_violation_and_no_end_of_the_review() {
+    let (_room, clone) = board();
+    clone.ok("dep add t-2 t-1 --agent olga");
+    clone.git("pull --quiet");
+    clone.git("checkout --quiet -b change");
+    clone.write("squad/tasks/json/t-1.json", "null\n");
+    by_hand(&clone, "t-2", |t| {
+        let at = later(t, 1000);
+        t["updatedAt"] = json!(at);
+        t["stateHistory"] = json!([{"state": "in-progress", "timestamp": at, "actor": "scout", "trigger": "claim"}]);
+    });
+    commit(&clone, "broken");
+    let error = clone.refused("review main..change", 4, "invalid");
+    assert_eq!(error["verdict"], "fail", "{error}");
+    let found = crate::kit::errors(&error);
+    for (file, code) in [("t-1", "wrong-type"), ("t-2", "unreadable")] {
+        let file = json!(format!("squad/tasks/json/{file}.json"));
+        assert!(found.iter().any(|v| v["file"] == file && v["code"] == code), "{code} of {file}: {error}");
+    }
+    let github = clone.squad("review main..change --format github").exits(4).stdout;
+    assert!(github.lines().count() >= 2, "{github}");
+}
+
+#[test]
 fn json_is_json_however_it_is_asked_for() {
     let (_room, clone) = board();
     for (branch, status, code) in [("good", "backlog", 0), ("bad", "review", 4)] {
