@@ -260,7 +260,9 @@ pub fn globs(bytes: &[u8]) {
         let [Some(a), Some(b)] = &strict else { continue };
         for witness in [a.overlap_witness(b), b.overlap_witness(a)].into_iter().flatten() {
             assert!(a.covers(&witness) && b.covers(&witness), "{witness:?} is in {a:?} and in {b:?}");
-            assert_eq!(normalise(&witness, ignore_case).as_ref(), Ok(&witness), "it is a path");
+            // A name that Windows reads as a drive: no entry can spell it, and elsewhere a glob can meet such a file.
+            let is_drive = witness.as_bytes().get(1) == Some(&b':');
+            assert!(is_drive || normalise(&witness, ignore_case).as_ref() == Ok(&witness), "{witness:?} is a path");
         }
     }
 }

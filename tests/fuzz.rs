@@ -80,6 +80,15 @@ enum Edit {
     Member(Index, Index, Index),
 }
 
+/// What a body is given; shown as text.
+struct Input(Vec<u8>);
+
+impl std::fmt::Debug for Input {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
 fn any_value() -> impl Strategy<Value = Value> {
     prop_oneof![
         proptest::sample::select(vec![
@@ -244,12 +253,11 @@ fn drive(name: &str, more_seeds: &[&str]) {
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
     let input = (any::<Index>(), prop::collection::vec(any_edit(), 0..8)).prop_map(|(seed, edits)| {
         let seed = seeds[seed.index(seeds.len())].clone();
-        edits.into_iter().fold(seed, |bytes, edit| apply(bytes, edit, &seeds))
+        Input(edits.into_iter().fold(seed, |bytes, edit| apply(bytes, edit, &seeds)))
     });
-    let ran = TestRunner::new(config).run(&input, |bytes| {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let ended = std::panic::catch_unwind(|| timed(&bytes, &text));
-        ended.map_err(|_| TestCaseError::fail(format!("this input, put it into the corpus:\n{text}")))
+    let ran = TestRunner::new(config).run(&input, |input| {
+        let ended = std::panic::catch_unwind(|| timed(&input.0, &input));
+        ended.map_err(|_| TestCaseError::fail("the body says what; what follows belongs into the corpus"))
     });
     if let Err(error) = ran {
         panic!("{name}: {error}");

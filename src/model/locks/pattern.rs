@@ -120,6 +120,8 @@ impl Pattern {
     }
 
     /// Returns a path in normal form that both cover, folded where case is ignored.
+    ///
+    /// It may begin as a drive does (`c:x`): no entry can spell such a path, but outside Windows a file can have it.
     pub fn overlap_witness(&self, other: &Self) -> Option<String> {
         if !self.head.meets(&other.head) {
             return None;
