@@ -287,7 +287,7 @@ impl Room {
         let mut stream = Vec::new();
         let stamp = super::now_ms() / 1000;
         let mut say = |bytes: &[u8]| stream.extend_from_slice(bytes);
-        say(format!("commit {branch}\ncommitter Hand <hand@example.test> {stamp} +0000\ndata 8\nby hand\n\n")
+        say(format!("commit {branch}\nauthor olga <olga@example.test> {stamp} +0000\ncommitter Hand <hand@example.test> {stamp} +0000\ndata 8\nby hand\n\n")
             .as_bytes());
         let args = words(&format!("rev-parse --verify --quiet {branch}"));
         if let Ok(base) = git_in(&self.remote(), &args, b"", |command| clean_env(command, self.path())) {
