@@ -5,6 +5,7 @@
 #![cfg(unix)]
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
@@ -34,11 +35,18 @@ const EDIT: usize = 5;
 
 impl Story {
     fn new() -> Self {
-        Self::on(Room::with_tasks(&[hand_task("t-1", json!({"files": ["src/a"]})), hand_task("t-2", json!({}))]))
+        static TOLD: OnceLock<Room> = OnceLock::new();
+        Self::of(TOLD.get_or_init(|| Self::tell(&Self::blank())).copy())
     }
 
-    fn on(room: Room) -> Self {
-        let base = room.head();
+    /// Returns a board on which nothing has happened.
+    fn blank() -> Room {
+        Room::with_tasks(&[hand_task("t-1", json!({"files": ["src/a"]})), hand_task("t-2", json!({}))])
+    }
+
+    /// Lets the operations happen on a board.
+    fn tell(room: &Room) -> Room {
+        room.git(&format!("update-ref refs/keep/base {}", room.head()));
         let seen = room.clone_as("olga");
         for line in [
             "claim t-1 --agent scout --plan first",
@@ -50,7 +58,13 @@ impl Story {
         ] {
             seen.ok(line);
         }
-        let hand = room.clone_as("mallory");
+        drop(room.clone_as("mallory"));
+        room.copy()
+    }
+
+    fn of(room: Room) -> Self {
+        let (seen, hand) = (room.at("olga"), room.at("mallory"));
+        let base = room.git("rev-parse refs/keep/base");
         let commits = hand.git(&format!("rev-list --reverse {base}..HEAD")).lines().map(str::to_owned).collect();
         Self { room, seen, hand, base, commits }
     }
@@ -278,9 +292,9 @@ fn a_commit_by_hand_past_the_hook_is_named() {
 
 #[test]
 fn where_addresses_count_an_operation_in_another_name_is_named() {
-    let room = Room::with_tasks(&[hand_task("t-1", json!({"files": ["src/a"]})), hand_task("t-2", json!({}))]);
+    let room = Story::blank();
     room.configure(|config| config["policy"] = json!({"identity": "email"}));
-    let story = Story::on(room);
+    let story = Story::of(Story::tell(&room));
     assert_eq!(story.audit(), (0, vec![]), "squad names the actor as the author");
     std::fs::remove_dir_all(story.room.path().join("judge")).expect("it was made");
     for author in ["aria <aria@squad.invalid>", "scout <mallory@example.test>"] {
