@@ -21,6 +21,8 @@ pub struct Repository {
     pub place: Place,
     /// How git is run.
     pub git: Git,
+    /// What this clone has read before: one for all versions, since loading it is most of what a look costs.
+    index: Rc<Index>,
 }
 
 /// A hook of git's configuration.
@@ -40,18 +42,22 @@ impl Repository {
     /// # Errors
     /// [`GitError`], for one [`GitError::NotARepository`].
     pub fn find(git: Git, start: &Path) -> Result<Self, GitError> {
-        Ok(Self { place: Place::find(start, &git)?, git })
+        Ok(Self::at_place(Place::find(start, &git)?, git))
     }
 
     /// Returns the repository that a board was opened in.
     pub fn of(board: &BoardStore) -> Self {
-        Self { place: board.place.clone(), git: board.git.clone() }
+        Self::at_place(board.place.clone(), board.git.clone())
+    }
+
+    fn at_place(place: Place, git: Git) -> Self {
+        let index = Rc::new(Index::at(place.common_dir.join("squad").join("index")));
+        Self { place, git, index }
     }
 
     /// Returns a version of the board that knows what this clone has read before.
     pub(super) fn indexed(&self, files: Box<dyn Files>) -> Snapshot {
-        let index = Index::at(self.place.common_dir.join("squad").join("index"));
-        Snapshot::new(files).with_index(Rc::new(index))
+        Snapshot::new(files).with_index(self.index.clone())
     }
 
     /// Returns the folder that git looks for hooks in.
