@@ -38,7 +38,7 @@ pub fn task_stem(name: &str) -> Option<&str> {
 
 /// Returns the stem of the task that a path within the repository is the file of.
 pub fn stem_of(path: &str) -> Option<&str> {
-    let within = path.strip_prefix(LIVE_DIR).or_else(|| path.strip_prefix(ARCHIVE_DIR))?;
+    let within = path.strip_prefix(LIVE_DIR).or_else(|| path.strip_prefix(ARCHIVE_DIR))?.strip_prefix('/')?;
     task_stem(within.rsplit('/').next()?)
 }
 

@@ -3,12 +3,13 @@
 //! Needs no board and no network: git hands over three files and the path that they are versions of. Where they cannot
 //! be merged, nothing is written, and the file that git shows as conflicting is ours as it was.
 
-use std::fs::{self, File};
-use std::io::{Read, Write as _};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
-use crate::board::layout::{ARCHIVE_DIR, LIVE_DIR, task_stem};
+use crate::board::layout::{ARCHIVE_DIR, stem_of};
+use crate::board::store::write_with_mode;
 use crate::model::code::ErrorCode;
 use crate::review::{FileRole, Lost, Merged, Unmergeable, merge};
 use crate::schema::document::MAX_BYTES;
@@ -51,12 +52,10 @@ pub fn merge_files(versions: &Versions, path: &str) -> Result<MergedFile, Failur
 
 /// Returns what a file is on the board by its path.
 fn role(path: &str) -> FileRole {
-    let below = |folder: &str| path.strip_prefix(folder)?.strip_prefix('/').and_then(|rest| rest.rsplit('/').next());
-    let stem = |folder: &str| below(folder).and_then(task_stem).map(str::to_owned);
-    match (stem(LIVE_DIR), stem(ARCHIVE_DIR)) {
-        (Some(stem), _) => FileRole::Live { stem },
-        (_, Some(stem)) => FileRole::Archived { stem },
-        (None, None) => FileRole::Locks,
+    match stem_of(path).map(str::to_owned) {
+        Some(stem) if path.starts_with(ARCHIVE_DIR) => FileRole::Archived { stem },
+        Some(stem) => FileRole::Live { stem },
+        None => FileRole::Locks,
     }
 }
 
@@ -88,15 +87,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// Writes a file whole or not at all.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let written = || -> std::io::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new().prefix(".squad-merge-").tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().set_permissions(fs::metadata(path)?.permissions())?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    written().map_err(|error| {
+    write_with_mode(path, bytes, None).map_err(|error| {
         Failure::new(ErrorCode::Internal, format!("cannot write {}", path.display()))
             .caused_by(&error)
             .hint("nothing was changed; give it room or leave to write, and merge again")

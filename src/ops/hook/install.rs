@@ -1,12 +1,13 @@
 //! Puts squad's hook where git runs it, and takes it out again without a trace.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
 use super::survey::{Script, Survey, has_lines};
 use super::{EVENT, Hook, How, NAME, block};
 use crate::board::repository::Repository;
+use crate::board::store::write_with_mode;
 use crate::model::code::ErrorCode;
 use crate::ops::act::difference;
 use crate::ops::doctor::State;
@@ -119,17 +120,8 @@ fn rewrite(file: &Path, old: &[u8], new: Option<&[u8]>, dry_run: bool) -> Result
 
 /// Writes a script whole: git runs the old one or the new one, and never a part. One that is there keeps its mode.
 fn write_script(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    new.write_all(bytes)?;
-    let kept = fs::metadata(file).ok().map(|meta| meta.permissions());
-    if let Some(permissions) = kept.or_else(program_permissions) {
-        new.as_file().set_permissions(permissions)?;
-    }
-    new.as_file().sync_all()?;
-    new.persist(file).map_err(|error| error.error)?;
-    Ok(())
+    fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))?;
+    write_with_mode(file, bytes, program_permissions())
 }
 
 #[cfg(unix)]
