@@ -13,6 +13,7 @@ use super::snapshot::Snapshot;
 use super::store::AccessFault;
 use crate::git::{Identity, Oid, Store};
 use crate::model::board::{Board, Changeset, Decided};
+use crate::model::config::address_of;
 use crate::model::id::OpId;
 use crate::model::operation::Operation;
 
@@ -131,7 +132,7 @@ fn author(operation: &Operation, board: &Snapshot, changes: &Changeset) -> Ident
     let email = config.and_then(|c| c.agent(&operation.actor)).and_then(|a| a.email.clone());
     Identity {
         name: operation.actor.as_str().to_owned(),
-        email: email.unwrap_or_else(|| format!("{}@squad.invalid", operation.actor)),
+        email: email.unwrap_or_else(|| address_of(&operation.actor)),
         at_ms: operation.at.0,
     }
 }

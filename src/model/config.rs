@@ -95,6 +95,11 @@ pub struct Agent {
     pub profile: Option<serde_json::Value>,
 }
 
+/// Returns the address under which commits name a member who has none.
+pub fn address_of(name: &AgentName) -> String {
+    format!("{name}@squad.invalid")
+}
+
 fn default_kind() -> AgentKind {
     AgentKind::Agent
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::check::unreadable;
 use super::failure::Failure;
 use super::review::{By, compared, member_of};
 use super::session::{Freshness, Session};
@@ -33,8 +34,6 @@ pub struct Audited {
     pub commits: usize,
     /// How many of them carry out an operation.
     pub operations: usize,
-    /// How many change the board and carry out none.
-    pub by_hand: usize,
     /// What is wrong, oldest commit first.
     pub violations: Vec<Violation>,
 }
@@ -148,30 +147,24 @@ impl Auditor<'_> {
         if commit.cut_off && store.read_commit(commit.oid).map_err(AccessFault::from)?.cut_off {
             return Err(not_all_here());
         }
-        let board_of = |oid: Oid| -> Result<Option<Oid>, Failure> {
-            let tree = store.read_commit(oid).map_err(AccessFault::from)?.tree;
-            Ok(store.lookup(tree, layout::ROOT).map_err(AccessFault::from)?.map(|entry| entry.oid))
-        };
-        let now = board_of(commit.oid)?;
-        let before = self.session.snapshot(Some(parents[0]))?;
-        let locks = before.locks_path();
         let after = self.session.snapshot(Some(commit.oid))?;
-        let locks_at = |snapshot: &Snapshot| snapshot.files().find(&locks).ok().flatten();
-        // What one side of a merge has was judged there.
-        for parent in parents {
-            if board_of(*parent)? == now && locks_at(&self.session.snapshot(Some(*parent))?) == locks_at(&after) {
+        let sides = parents.iter().map(|parent| self.session.snapshot(Some(*parent))).collect::<Result<Vec<_>, _>>()?;
+        let locks = sides[0].locks_path();
+        let parts = |snapshot: &Snapshot| -> Result<_, Failure> {
+            let find = |path| snapshot.files().find(path).map_err(unreadable);
+            Ok((find(layout::ROOT)?, find(&locks)?))
+        };
+        let now = parts(&after)?;
+        for side in &sides {
+            // What one side of a merge has was judged there.
+            if parts(side)? == now {
                 return Ok(());
             }
-        }
-        let mut sides = vec![before];
-        for parent in &parents[1..] {
-            sides.push(self.session.snapshot(Some(*parent))?);
         }
         let Some(by) = sides[0].config().ok().flatten().map(|config| By::authors(config, std::slice::from_ref(commit)))
         else {
             return Ok(());
         };
-        self.found.by_hand += 1;
         let judged = compared(&sides, &after, by)?;
         let about = |file: &str| self.task.is_none_or(|task| stem_of(file) == Some(task.as_str()));
         for mut violation in judged.violations.into_iter().filter(|v| about(&v.file)) {

@@ -92,7 +92,7 @@ fn name_culprits(session: &Session, head: Oid, report: &mut Report) -> Result<()
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
-fn unreadable(error: ReadError) -> Failure {
+pub(super) fn unreadable(error: ReadError) -> Failure {
     Failure::new(ErrorCode::Internal, "the board cannot be read").caused_by(error.as_ref())
 }
 

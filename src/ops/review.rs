@@ -5,19 +5,19 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::check::check_snapshot;
+use super::check::{check_snapshot, unreadable};
 use super::failure::Failure;
 use super::session::named;
 use crate::board::CommitInfo;
 use crate::board::difference::{others_that_differ, tasks_that_differ};
-use crate::board::files::{Entry, Files, ReadError};
 use crate::board::layout::{CONFIG, ROOT};
 use crate::board::range::NoRange;
+use crate::board::render::Overlay;
 use crate::board::repository::Repository;
 use crate::board::snapshot::Snapshot;
 use crate::model::board::Board;
 use crate::model::code::ErrorCode;
-use crate::model::config::BoardConfig;
+use crate::model::config::{Agent, BoardConfig, address_of};
 use crate::model::id::AgentName;
 use crate::model::locks::{LocksFile, Pattern};
 use crate::model::vocabulary::{IdentityPolicy, LockMode, LockPolicy};
@@ -168,53 +168,33 @@ impl By {
 
 /// Returns the member that git knows by an e-mail address.
 pub(super) fn member_of(config: &BoardConfig, email: &str) -> Option<AgentName> {
-    let is = |agent: &&crate::model::config::Agent| match &agent.email {
+    let is = |agent: &&Agent| match &agent.email {
         Some(known) => known.eq_ignore_ascii_case(email),
-        // As squad names whoever has none.
-        None => email.eq_ignore_ascii_case(&format!("{}@squad.invalid", agent.name)),
+        None => email.eq_ignore_ascii_case(&address_of(&agent.name)),
     };
     config.agents.iter().find(is).map(|agent| agent.name.clone())
 }
 
 /// Compares a version of the board with those that it is made on.
 pub(super) fn compared(before: &[Snapshot], after: &Snapshot, by: By) -> Result<Judgement, Failure> {
-    let Some(first) = before.first() else {
-        let nothing = Snapshot::new(Box::new(Nothing));
-        let all = tasks(&nothing, after)?;
-        return judged(&nothing, after, &all, &others(&nothing, after)?, by);
-    };
+    let nothing = [Snapshot::new(Box::new(Overlay::default()))];
+    let before = if before.is_empty() { &nothing } else { before };
+    let (first, merged) = (&before[0], &before[1..]);
     let mut pairs = tasks(first, after)?;
     let mut rest = others(first, after)?;
-    for other in &before[1..] {
-        let new: HashSet<String> = others(other, after)?.into_iter().map(|pair| pair.stem).collect();
-        rest.retain(|pair| new.contains(&pair.stem));
-        let new: HashSet<String> = tasks(other, after)?.into_iter().map(|pair| pair.stem).collect();
+    for other in merged {
+        let stems = |pairs: Vec<Pair>| pairs.into_iter().map(|pair| pair.stem).collect::<HashSet<String>>();
+        let (new_rest, new) = (stems(others(other, after)?), stems(tasks(other, after)?));
+        rest.retain(|pair| new_rest.contains(&pair.stem));
         pairs.retain(|pair| new.contains(&pair.stem));
     }
     // A roster that a merged branch brings was judged where it was made.
-    let brought = before[1..].iter().any(|other| usable(other).is_some() && usable(other) == usable(after));
+    let brought = merged.iter().any(|other| usable(other).is_some() && usable(other) == usable(after));
     let mut judgement = judged(first, after, &pairs, &rest, by)?;
     if brought {
         judgement.violations.retain(|v| v.code != "roster-change");
     }
     Ok(judgement)
-}
-
-/// The board before there was one.
-struct Nothing;
-
-impl Files for Nothing {
-    fn list(&self, _: &str) -> Result<Vec<Entry>, ReadError> {
-        Ok(Vec::new())
-    }
-
-    fn find(&self, _: &str) -> Result<Option<Entry>, ReadError> {
-        Ok(None)
-    }
-
-    fn read(&self, path: &str, _: &Entry) -> Result<Vec<u8>, ReadError> {
-        Err(format!("there is no {path}").into())
-    }
 }
 
 fn tasks(before: &Snapshot, after: &Snapshot) -> Result<Vec<Pair>, Failure> {
@@ -223,11 +203,6 @@ fn tasks(before: &Snapshot, after: &Snapshot) -> Result<Vec<Pair>, Failure> {
 
 fn others(before: &Snapshot, after: &Snapshot) -> Result<Vec<Pair>, Failure> {
     others_that_differ(before, after).map_err(unreadable)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
-fn unreadable(error: ReadError) -> Failure {
-    Failure::new(ErrorCode::Internal, "the board cannot be read").caused_by(error.as_ref())
 }
 
 fn judged(before: &Snapshot, after: &Snapshot, tasks: &[Pair], others: &[Pair], by: By) -> Result<Judgement, Failure> {

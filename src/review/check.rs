@@ -339,7 +339,8 @@ fn content(file: &BoardFile) -> Result<&[u8], Box<Violation>> {
     file.content.as_deref().map_err(|fault| Box::new(violation(fault)))
 }
 
-fn set_lines(violations: &mut [Violation], text: &str) {
+/// Sets the lines that are not known yet.
+pub(super) fn set_lines(violations: &mut [Violation], text: &str) {
     for violation in violations.iter_mut().filter(|v| v.line.is_none()) {
         violation.line = line_of(text, &violation.pointer);
     }

@@ -8,17 +8,17 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::check::set_lines;
 use super::replay::{Replay, newborn, replay};
 use super::secrets;
 use super::unexplained::{is_open_to, names, refusal_of, shapes, shrunk, who_acted};
 use crate::model::board::{Board, BoardFault};
 use crate::model::config::{Agent, BoardConfig};
-use crate::model::id::{AgentName, TaskId};
+use crate::model::id::AgentName;
 use crate::model::operation::{Action, Verb};
 use crate::model::requirement::may_change_roster;
 use crate::model::task::Task;
 use crate::model::vocabulary::{Role, Status};
-use crate::schema::document::line_of;
 use crate::schema::{Json, Severity, Violation, look_at_task};
 
 /// A task's file in one version of the board.
@@ -152,15 +152,6 @@ impl Verdict {
         });
         worst.max().unwrap_or(Self::Pass)
     }
-
-    /// Returns the word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Warn => "warn",
-            Self::Fail => "fail",
-        }
-    }
 }
 
 /// What a step is judged by: the boards around it, and who makes the change.
@@ -237,7 +228,7 @@ pub fn judge(change: &Change<'_>) -> Result<Judgement, BoardFault> {
         let mut found = Vec::new();
         let told = one(world.as_ref(), pair, &mut found)?;
         if let Some(after) = &pair.after {
-            set_lines(&mut found, &after.bytes);
+            set_lines(&mut found, std::str::from_utf8(&after.bytes).unwrap_or_default());
         }
         if let Some(told) = told {
             judgement.changes.push(TaskChange { verdict: Verdict::on(&found), ..told });
@@ -248,7 +239,7 @@ pub fn judge(change: &Change<'_>) -> Result<Judgement, BoardFault> {
         let Some(after) = &pair.after else { continue };
         let mut found = Vec::new();
         secrets::look(&after.path, &after.bytes, pair.before.as_ref().map(|v| v.bytes.as_slice()), &mut found);
-        set_lines(&mut found, &after.bytes);
+        set_lines(&mut found, std::str::from_utf8(&after.bytes).unwrap_or_default());
         judgement.violations.append(&mut found);
     }
     judgement.changes.sort_by(|a, b| a.task.cmp(&b.task));
@@ -432,16 +423,4 @@ fn roster(change: &Change<'_>, before: &BoardConfig, after: &BoardConfig, found:
     if owners(before) != owners(after) && !roles.contains(&Role::Owner) {
         refuse(format!("only an owner makes or unmakes an owner, and {who} is none"));
     }
-}
-
-fn set_lines(violations: &mut [Violation], bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
-    for violation in violations.iter_mut().filter(|v| v.line.is_none()) {
-        violation.line = line_of(text, &violation.pointer);
-    }
-}
-
-/// Returns the id that a file's stem is, where it may be one.
-pub fn id_of(stem: &str) -> Option<TaskId> {
-    TaskId::new(stem).ok()
 }

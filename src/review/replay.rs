@@ -10,7 +10,7 @@ use super::unexplained;
 use crate::model::apply::apply;
 use crate::model::board::BoardFault;
 use crate::model::config::Agent;
-use crate::model::id::{AgentName, OpId};
+use crate::model::id::{AgentName, Millis, OpId};
 use crate::model::locks::Conflict;
 use crate::model::operation::{Action, Basis, HandIn, Operation, RecoverTrigger, Verb};
 use crate::model::refusal::Refusal;
@@ -203,7 +203,7 @@ impl<'a> Reader<'a> {
 
     /// Takes the step, if it may be taken by what the board was before, by what it is after, or between the two.
     fn take(&mut self, action: &Action, entry: &HistoryEntry, actor: &Agent) -> Result<Result<(), Stop>, BoardFault> {
-        let operation = operation(action.clone(), entry, &self.replay.state);
+        let operation = operation(entry.op, action.clone(), &self.replay.state, &entry.actor, entry.timestamp);
         let mut first = None;
         for shaped in [self.shaped, true] {
             let mut state = self.replay.state.clone();
@@ -382,14 +382,8 @@ impl<'a> Reader<'a> {
     fn said_then(&mut self, entry: &HistoryEntry) -> Option<String> {
         let mut mine =
             self.after.chat.iter().filter(|m| m.author == entry.actor && self.spoken.contains(m.id.as_str()));
-        let said = match entry.op {
-            // Its first words come first.
-            Some(op) => {
-                let by_op: Vec<_> = mine.filter(|m| is_of(&m.id, op)).collect();
-                by_op.into_iter().next()
-            }
-            None => mine.find(|m| m.timestamp == entry.timestamp),
-        }?;
+        // Of several its first words come first.
+        let said = mine.find(|m| entry.op.map_or(m.timestamp == entry.timestamp, |op| is_of(&m.id, op)))?;
         self.spoken.remove(said.id.as_str());
         Some(said.content.clone())
     }
@@ -494,14 +488,15 @@ fn recovered(block: &Block, entry: &HistoryEntry) -> Block {
     }
 }
 
-pub(super) fn operation(action: Action, entry: &HistoryEntry, state: &Task) -> Operation {
+/// Returns the operation that an action by somebody would have been at an instant, under the claim that there is.
+pub(super) fn operation(id: Option<OpId>, action: Action, task: &Task, actor: &AgentName, at: Millis) -> Operation {
     Operation {
-        id: entry.op.unwrap_or_else(|| OpId::from_parts(entry.timestamp, [0; 10])),
+        id: id.unwrap_or_else(|| OpId::from_parts(at, [0; 10])),
         action,
-        task: Some(state.id.clone()),
-        actor: entry.actor.clone(),
-        basis: Basis { head: None, epoch: Some(state.epoch) },
-        at: entry.timestamp,
+        task: Some(task.id.clone()),
+        actor: actor.clone(),
+        basis: Basis { head: None, epoch: Some(task.epoch) },
+        at,
         signature: None,
     }
 }

@@ -8,10 +8,10 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::judge::World;
-use super::replay::Replay;
+use super::replay::{Replay, operation};
 use crate::model::config::Agent;
 use crate::model::id::{AgentName, Millis};
-use crate::model::operation::{Action, Basis, FieldChange, Operation, Verb};
+use crate::model::operation::{Action, FieldChange, Verb};
 use crate::model::task::{Subtask, Task};
 use crate::model::time::rfc3339;
 use crate::model::transition::{Authority, authorize};
@@ -49,18 +49,17 @@ const AUTOMATIC: &[(&str, &[&str])] = &[
     ("createdAt", &[]),
 ];
 
-/// What of a claim the machine sets without an entry in the history: it starts with the first sign of work.
-const SILENT: &[(&str, &[&str])] = &[("claim", &["startedAt"])];
-
 /// Finds automatic fields that are not what the machine would have made of them.
 pub(super) fn automatic(state: &Task, before: &Task, after: &Task, path: &str, found: &mut Vec<Violation>) {
     let (expected, is) = (value_of(state), value_of(after));
-    // Where no step was taken, no instant is set.
     let no_step = after.state_history.len() == before.state_history.len();
-    let silent =
-        |field: &str| SILENT.iter().find(|(known, _)| *known == field).map_or(&[][..], |(_, instants)| *instants);
     for (field, instants) in AUTOMATIC {
-        let instants = if no_step { silent(field) } else { instants };
+        let instants = match (no_step, *field) {
+            (false, _) => *instants,
+            // Where no step was taken, no instant is set but that of the first sign of work.
+            (true, "claim") => &["startedAt"],
+            (true, _) => &[],
+        };
         let (should, has) = (expected.get(field), is.get(field));
         if timeless(should, instants) == timeless(has, instants) {
             continue;
@@ -304,24 +303,10 @@ pub(super) fn is_open_to(replay: &Replay, after: &Task, action: &Action, member:
     replay.stations.iter().any(|station| {
         // A part that was only added on the way is there for whoever sets it.
         let mut station = station.clone();
-        for subtask in after
-            .subtasks
-            .iter()
-            .filter(|s| station.subtasks.iter().all(|old| old.id != s.id))
-            .cloned()
-            .collect::<Vec<_>>()
-        {
-            station.subtasks.push(subtask);
-        }
-        let operation = Operation {
-            id: crate::model::id::OpId::from_parts(after.updated_at, [0; 10]),
-            action: action.clone(),
-            task: Some(after.id.clone()),
-            actor: member.name.clone(),
-            basis: Basis { head: None, epoch: Some(station.epoch) },
-            at: after.updated_at,
-            signature: None,
-        };
+        let is_known = |part: &&Subtask| station.subtasks.iter().any(|known| known.id == part.id);
+        let added: Vec<Subtask> = after.subtasks.iter().filter(|part| !is_known(part)).cloned().collect();
+        station.subtasks.extend(added);
+        let operation = operation(None, action.clone(), &station, &member.name, after.updated_at);
         matches!(authorize(&station, &operation, member), Ok(Authority::Granted(_) | Authority::Repeat))
     })
 }
@@ -344,15 +329,7 @@ pub(super) fn who_acted(before: &Task, after: &Task) -> Vec<AgentName> {
 pub(super) fn refusal_of(replay: &Replay, action: &Action, member: &Agent) -> (Verb, String) {
     let verb = action.verb();
     let station = replay.stations.last().expect("there is the first one");
-    let operation = Operation {
-        id: crate::model::id::OpId::from_parts(station.updated_at, [0; 10]),
-        action: action.clone(),
-        task: Some(station.id.clone()),
-        actor: member.name.clone(),
-        basis: Basis { head: None, epoch: Some(station.epoch) },
-        at: station.updated_at,
-        signature: None,
-    };
+    let operation = operation(None, action.clone(), station, &member.name, station.updated_at);
     let why = match authorize(station, &operation, member) {
         Err(refusal) => refusal.why().unwrap_or_else(|| refusal.message()),
         Ok(_) => "not at that time".to_owned(),

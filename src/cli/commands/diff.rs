@@ -53,7 +53,9 @@ fn as_text(cx: &mut Context<'_>, file: &Path) -> Result<u8, Failure> {
     let path = cx.dir()?.join(file);
     let failed = |error: std::io::Error| {
         let code = if error.kind() == std::io::ErrorKind::NotFound { ErrorCode::NotFound } else { ErrorCode::Internal };
-        Failure::new(code, format!("cannot read {}", file.display())).caused_by(&error)
+        Failure::new(code, format!("cannot read {}", file.display()))
+            .caused_by(&error)
+            .hint("name a task's file; without --textconv, `squad diff` shows what is staged")
     };
     let mut bytes = Vec::new();
     File::open(&path).map_err(failed)?.take(SHOWN_MAX).read_to_end(&mut bytes).map_err(failed)?;
