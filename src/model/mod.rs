@@ -13,6 +13,7 @@ pub mod id;
 pub mod locks;
 pub mod operation;
 pub mod outbox;
+pub mod presence;
 pub mod query;
 pub mod refusal;
 pub mod requirement;
