@@ -33,12 +33,17 @@ impl BoardStore {
     }
 
     /// Returns the outboxes as refs; nothing where the namespace and the board would be in each other's way.
-    fn mirror(&self) -> Option<Mirror> {
-        let theirs = format!("{}/outbox/", self.namespace.borrow());
+    pub(super) fn mirror(&self) -> Option<Mirror> {
+        self.mirror_of("outbox", OUTBOXES)
+    }
+
+    /// Returns a folder of squad's own refs on the remote, and where its copies are kept here.
+    pub(super) fn mirror_of(&self, folder: &str, ours: &str) -> Option<Mirror> {
+        let theirs = format!("{}/{folder}/", self.namespace.borrow());
         let board = format!("refs/heads/{}", self.branch()?);
         let apart = !theirs.starts_with(&format!("{board}/")) && !board.starts_with(&theirs);
         let lawful = theirs.starts_with("refs/") && crate::git::is_branch_name(&format!("{theirs}x"));
-        (apart && lawful).then(|| Mirror { theirs, ours: OUTBOXES.to_owned() })
+        (apart && lawful).then(|| Mirror { theirs, ours: ours.to_owned() })
     }
 
     /// Asks the remote for the head of the board and, after that, for the outboxes; records the head.
@@ -46,8 +51,13 @@ impl BoardStore {
     /// # Errors
     /// [`AccessFault`]; no head is recorded then.
     pub fn fetch_all(&self, limit: Duration) -> Result<Oid, AccessFault> {
+        self.fetch_beside(self.mirror().as_slice(), limit)
+    }
+
+    /// Asks the remote for the head of the board and, after that, for other refs; records the head.
+    pub(super) fn fetch_beside(&self, mirrors: &[Mirror], limit: Duration) -> Result<Oid, AccessFault> {
         let Some(branch) = self.branch() else { return self.fetch(limit) };
-        match self.remote.fetch(&self.store, &branch, self.mirror().as_ref(), limit)? {
+        match self.remote.fetch(&self.store, &branch, mirrors, limit)? {
             Fetched::Head { head, before } => {
                 let head = self.store.advance_tip(head, before)??;
                 self.note_fetched();

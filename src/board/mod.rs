@@ -19,6 +19,7 @@ pub mod index;
 pub mod layout;
 pub mod line;
 pub mod past;
+pub mod presence;
 pub mod probe;
 pub mod range;
 pub mod receipt;

@@ -169,7 +169,7 @@ impl BoardStore {
     /// [`AccessFault`]; nothing is recorded then.
     pub fn fetch(&self, limit: Duration) -> Result<Oid, AccessFault> {
         let Some(branch) = self.branch() else { return self.discover(limit) };
-        match self.remote.fetch(&self.store, &branch, None, limit)? {
+        match self.remote.fetch(&self.store, &branch, &[], limit)? {
             Fetched::Head { head, before } => {
                 let head = self.store.advance_tip(head, before)??;
                 self.note_fetched();
@@ -207,7 +207,7 @@ impl BoardStore {
     /// # Errors
     /// [`AccessFault::Fetch`].
     pub fn look(&self, branch: &str, limit: Duration) -> Result<Option<Oid>, AccessFault> {
-        match self.remote.fetch(&self.store, branch, None, limit)? {
+        match self.remote.fetch(&self.store, branch, &[], limit)? {
             Fetched::Head { head, .. } => Ok(Some(head)),
             Fetched::NoBranch => Ok(None),
         }
@@ -239,7 +239,7 @@ impl BoardStore {
             candidates.push(SEPARATE_BRANCH.to_owned());
         }
         for branch in &candidates {
-            if let Fetched::Head { head, before } = self.remote.fetch(&self.store, branch, None, limit)? {
+            if let Fetched::Head { head, before } = self.remote.fetch(&self.store, branch, &[], limit)? {
                 let tree = self.store.read_commit(head)?.tree;
                 if self.store.lookup(tree, CONFIG)?.is_some() {
                     let head = self.store.advance_tip(head, before)??;

@@ -160,7 +160,7 @@ impl Remote {
 
     /// Fetches the head of a branch into the store; the first time without its history.
     ///
-    /// With a mirror, the refs below its prefix come with it, as the remote had them after it had that head: git reads
+    /// With mirrors, the refs below their prefixes come with it, as the remote had them after it had that head: git reads
     /// the refs that it is asked for one prefix after the other, in the order of their names. Where that order is the
     /// wrong one, the remote is asked twice. Source: gitprotocol-v2(5), `ls-refs`; `ls-refs.c`.
     ///
@@ -172,23 +172,23 @@ impl Remote {
         &self,
         store: &Store,
         branch: &str,
-        mirror: Option<&Mirror>,
+        mirrors: &[Mirror],
         limit: Duration,
     ) -> Result<Fetched, FetchFault> {
         let before = store.tip()?;
         let deadline = Instant::now() + limit;
-        let in_order = mirror.is_some_and(|mirror| format!("refs/heads/{branch}") < mirror.theirs);
-        let with = mirror.filter(|_| in_order);
+        let board = format!("refs/heads/{branch}");
+        let (with, after): (Vec<&Mirror>, Vec<&Mirror>) = mirrors.iter().partition(|mirror| board < mirror.theirs);
         let fetched = if before.is_some() {
-            self.fetch_branch(store, branch, before, with, &[], None, limit)?
+            self.fetch_branch(store, branch, before, &with, &[], None, limit)?
         } else {
             self.gated(store, limit, |gate, left| {
                 // Whoever had the gate before may have brought the boundary already.
                 let depth: &[&str] = if store.is_shallow() { &[] } else { &["--depth=1"] };
-                self.fetch_branch(store, branch, before, with, depth, Some(gate), left)
+                self.fetch_branch(store, branch, before, &with, depth, Some(gate), left)
             })?
         };
-        if let (Some(mirror), false) = (mirror, in_order) {
+        for mirror in after {
             let left = deadline.saturating_duration_since(Instant::now());
             self.fetch_mirror(store, mirror, left)?;
         }
@@ -199,13 +199,13 @@ impl Remote {
     ///
     /// # Errors
     /// [`FetchFault`].
-    pub(super) fn fetch_mirror(
+    pub fn fetch_mirror(
         &self,
         store: &Store,
         mirror: &Mirror,
         limit: Duration,
     ) -> Result<Vec<(String, Oid)>, FetchFault> {
-        let gate = store.mirror_gate(&mirror.ours);
+        let gate = store.mirror_gate([&*mirror.ours]);
         let ask = Ask { specs: &[mirror.spec()], options: &["--no-prune"], gate: gate.as_ref() };
         self.settled_fetch(store, ask, None, limit)?;
         Ok(store.refs_below(&mirror.ours)?)
@@ -220,7 +220,7 @@ impl Remote {
         let option = by.map_or_else(|| "--unshallow".to_owned(), |by| format!("--deepen={by}"));
         self.gated(store, limit, |gate, left| {
             let options: &[&str] = if store.is_shallow() { &[&option] } else { &[] };
-            self.fetch_branch(store, branch, before, None, options, Some(gate), left)
+            self.fetch_branch(store, branch, before, &[], options, Some(gate), left)
         })
     }
 
@@ -243,7 +243,7 @@ impl Remote {
         store: &Store,
         branch: &str,
         before: Option<Oid>,
-        mirror: Option<&Mirror>,
+        mirrors: &[&Mirror],
         options: &[&str],
         gate: Option<&fs::File>,
         limit: Duration,
@@ -256,8 +256,8 @@ impl Remote {
         let incoming = scratch_ref(INCOMING);
         let options = [options, &["--no-prune"]].concat();
         let mut specs = vec![format!("+{theirs}:{incoming}")];
-        specs.extend(mirror.map(Mirror::spec));
-        let own_gate = mirror.and_then(|mirror| store.mirror_gate(&mirror.ours));
+        specs.extend(mirrors.iter().map(|mirror| mirror.spec()));
+        let own_gate = if mirrors.is_empty() { None } else { store.mirror_gate(mirrors.iter().map(|m| &*m.ours)) };
         let ask = Ask { specs: &specs, options: &options, gate: gate.or(own_gate.as_ref()) };
         let fetched = self.settled_fetch(store, ask, Some(&theirs), limit)?;
         if !fetched {

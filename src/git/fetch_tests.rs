@@ -22,7 +22,7 @@ fn a_board_whose_name_comes_after_its_mirror_is_asked_for_first_all_the_same() {
     let value = kit.rev(&bare, "main");
     kit.run(&bare, &["update-ref", "refs/heads/a-squad/outbox/c1", &value.to_string()]);
     let mirror = Mirror { theirs: "refs/heads/a-squad/outbox/".to_owned(), ..outboxes() };
-    assert_eq!(head_of(remote.fetch(&store, "main", Some(&mirror), LIMIT).unwrap()), value);
+    assert_eq!(head_of(remote.fetch(&store, "main", &[mirror.clone()], LIMIT).unwrap()), value);
     assert_eq!(store.refs_below("refs/squad/outboxes/").unwrap(), [("refs/squad/outboxes/c1".to_owned(), value)]);
 }
 
@@ -32,18 +32,18 @@ fn a_missing_branch_an_empty_repository_and_a_gone_remote_are_told_apart() {
     let bare = kit.remote();
     let dir = kit.clone("clone", &[]);
     let (store, remote) = (kit.store(&dir), kit.origin(&dir));
-    assert_eq!(remote.fetch(&store, "nope", None, LIMIT).unwrap(), Fetched::NoBranch);
+    assert_eq!(remote.fetch(&store, "nope", &[], LIMIT).unwrap(), Fetched::NoBranch);
     // The name is the tail of another branch's, which a pattern would match.
     kit.run(&bare, &["update-ref", "refs/heads/x/refs/heads/nope", "refs/heads/main"]);
-    assert_eq!(remote.fetch(&store, "nope", None, LIMIT).unwrap(), Fetched::NoBranch);
+    assert_eq!(remote.fetch(&store, "nope", &[], LIMIT).unwrap(), Fetched::NoBranch);
 
     kit.run(&kit.path(""), &["init", "-q", "--bare", "empty.git"]);
     kit.run(&dir, &["remote", "add", "empty", "../empty.git"]);
     let empty = Remote::named("empty", &kit.place(&dir), &kit.settings(&dir), &kit.git).unwrap();
-    assert_eq!(empty.fetch(&store, "main", None, LIMIT).unwrap(), Fetched::NoBranch);
+    assert_eq!(empty.fetch(&store, "main", &[], LIMIT).unwrap(), Fetched::NoBranch);
 
     fs::rename(&bare, kit.path("moved.git")).unwrap();
-    let fault = remote.fetch(&store, "main", None, LIMIT).unwrap_err();
+    let fault = remote.fetch(&store, "main", &[], LIMIT).unwrap_err();
     assert!(matches!(fault, FetchFault::Unreachable { .. }), "{fault:?}");
 }
 
@@ -56,7 +56,7 @@ fn a_remote_that_never_answers_is_given_up_at_the_limit() {
     kit.run(&dir, &["remote", "set-url", "origin", "ssh://nowhere.invalid/x"]);
     kit.run(&dir, &["config", "core.sshCommand", &kit.path("hang").display().to_string()]);
     let begun = Instant::now();
-    let fault = kit.origin(&dir).fetch(&kit.store(&dir), "main", None, Duration::from_millis(500)).unwrap_err();
+    let fault = kit.origin(&dir).fetch(&kit.store(&dir), "main", &[], Duration::from_millis(500)).unwrap_err();
     assert!(matches!(fault, FetchFault::TimedOut { .. }), "{fault:?}");
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
@@ -68,7 +68,7 @@ fn a_board_that_was_rewritten_is_noticed_and_the_confirmed_head_stays() {
     let (store, remote, base) = synced(&kit, &kit.clone("clone", &[]));
     kit.run(&kit.path("seed"), &["commit", "-q", "--amend", "-m", "rewritten"]);
     kit.run(&kit.path("seed"), &["push", "-q", "--force", &bare.display().to_string(), "main"]);
-    let Fetched::Head { head, before } = remote.fetch(&store, "main", None, LIMIT).unwrap() else {
+    let Fetched::Head { head, before } = remote.fetch(&store, "main", &[], LIMIT).unwrap() else {
         panic!("main is there")
     };
     assert_eq!(store.advance_tip(head, before).unwrap(), Err(super::super::Rewound { old: base, new: head }));
@@ -86,7 +86,7 @@ fn eight_first_fetches_at_once_into_one_store_all_arrive() {
             scope.spawn(|| {
                 barrier.wait();
                 let (store, remote) = (kit.store(&dir), kit.origin(&dir));
-                let Fetched::Head { head, before } = remote.fetch(&store, "main", None, LIMIT).unwrap() else {
+                let Fetched::Head { head, before } = remote.fetch(&store, "main", &[], LIMIT).unwrap() else {
                     panic!("main is there")
                 };
                 assert_eq!(store.advance_tip(head, before).unwrap(), Ok(main_at(&kit)));
@@ -105,7 +105,7 @@ fn a_first_fetch_waits_while_another_changes_the_depth() {
     let lock = store.path().join("shallow.lock");
     let gate = store.depth_gate(Instant::now()).unwrap().unwrap();
     fs::write(&lock, "").unwrap();
-    let fault = remote.fetch(&store, "main", None, Duration::from_millis(100)).unwrap_err();
+    let fault = remote.fetch(&store, "main", &[], Duration::from_millis(100)).unwrap_err();
     assert!(matches!(fault, FetchFault::TimedOut { .. }), "{fault:?}");
     std::thread::scope(|scope| {
         scope.spawn(move || {
@@ -113,7 +113,7 @@ fn a_first_fetch_waits_while_another_changes_the_depth() {
             fs::remove_file(&lock).unwrap();
             drop(gate);
         });
-        assert_eq!(head_of(remote.fetch(&store, "main", None, LIMIT).unwrap()), main_at(&kit));
+        assert_eq!(head_of(remote.fetch(&store, "main", &[], LIMIT).unwrap()), main_at(&kit));
     });
 }
 
@@ -166,13 +166,13 @@ fn what_a_killed_git_left_locked_is_in_nobodys_way() {
     fs::create_dir_all(store.path().join("refs/squad/outboxes")).unwrap();
     fs::write(store.path().join("refs/squad/outboxes/one.lock"), "").unwrap();
     let begun = Instant::now();
-    remote.fetch(&store, "main", Some(&outboxes()), LIMIT).unwrap();
+    remote.fetch(&store, "main", &[outboxes()], LIMIT).unwrap();
     assert!(begun.elapsed() < Duration::from_secs(2), "git has waited for a lock that nobody holds");
     assert_eq!(store.refs_below("refs/squad/outboxes/").unwrap(), [("refs/squad/outboxes/one".to_owned(), head)]);
     // The same for the first fetch of all, which changes the depth.
     let other = kit.store(&kit.clone("other", &[]));
     fs::write(other.path().join("shallow.lock"), "").unwrap();
-    assert_eq!(head_of(kit.origin(&kit.path("other")).fetch(&other, "main", None, LIMIT).unwrap()), head);
+    assert_eq!(head_of(kit.origin(&kit.path("other")).fetch(&other, "main", &[], LIMIT).unwrap()), head);
 }
 
 #[test]
@@ -195,11 +195,11 @@ fn a_store_with_holes_is_told_from_a_bad_remote_and_made_anew() {
     kit.run(&elsewhere, &["commit", "-q", "--allow-empty", "-m", "on"]);
     kit.run(&elsewhere, &["push", "-q", "origin", "HEAD:main"]);
     assert_ne!(main_at(&kit), next);
-    let fault = remote.fetch(&store, "main", None, LIMIT).unwrap_err();
+    let fault = remote.fetch(&store, "main", &[], LIMIT).unwrap_err();
     assert!(matches!(fault, FetchFault::Local(GitError::Holed { .. })), "{fault:?}");
     let (anew, remote, head) = synced(&kit, &dir);
     assert_eq!(head, main_at(&kit));
     assert!(anew.refs_below("refs/squad/outboxes/").unwrap().is_empty());
-    remote.fetch(&anew, "main", Some(&outboxes()), LIMIT).unwrap();
+    remote.fetch(&anew, "main", &[outboxes()], LIMIT).unwrap();
     kit.run(anew.path(), &["fsck", "--strict"]);
 }

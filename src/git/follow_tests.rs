@@ -22,7 +22,7 @@ fn board() -> PathSet {
 /// Lands a change of `path` through the clone's store, as a claim does, and returns the new head.
 fn landed(kit: &Kit, dir: &Path, path: &str, content: &str) -> Oid {
     let (store, remote) = (kit.store(dir), kit.origin(dir));
-    let Fetched::Head { head, before } = remote.fetch(&store, "main", None, LIMIT).unwrap() else {
+    let Fetched::Head { head, before } = remote.fetch(&store, "main", &[], LIMIT).unwrap() else {
         panic!("main is there")
     };
     store.advance_tip(head, before).unwrap().unwrap();

@@ -220,7 +220,7 @@ fn what_git_fetched_one_by_one_is_gathered_into_the_pack() {
     kit.remote();
     let (dir, other) = (kit.clone("clone", &[]), kit.clone("other", &[]));
     let (store, theirs) = (kit.store(&dir), kit.store(&other));
-    let Fetched::Head { head, before } = kit.origin(&other).fetch(&theirs, "main", None, LIMIT).unwrap() else {
+    let Fetched::Head { head, before } = kit.origin(&other).fetch(&theirs, "main", &[], LIMIT).unwrap() else {
         panic!()
     };
     theirs.advance_tip(head, before).unwrap().unwrap();
@@ -230,7 +230,7 @@ fn what_git_fetched_one_by_one_is_gathered_into_the_pack() {
     let who = super::super::testkit::someone(1_700_000_000_000);
     let mut last = theirs.commit(&[head], tree, &who, &who, "many\n").unwrap();
     kit.origin(&other).push(&theirs, "main", last, Expected::Exactly(head), LIMIT).unwrap();
-    let fetch = || kit.origin(&dir).fetch(&store, "main", None, LIMIT).unwrap();
+    let fetch = || kit.origin(&dir).fetch(&store, "main", &[], LIMIT).unwrap();
     let Fetched::Head { head, before } = fetch() else { panic!() };
     store.advance_tip(head, before).unwrap().unwrap();
     let mut sizes = vec![size(&store)];

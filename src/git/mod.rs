@@ -28,6 +28,7 @@ pub mod subprocess;
 mod testkit;
 mod trees;
 mod users;
+mod value;
 mod watch;
 
 pub use diff::{Change, ChangedPath};

@@ -373,7 +373,7 @@ fn stated_parents(header: &[u8]) -> Vec<Oid> {
         .collect()
 }
 
-fn signature(who: &Identity) -> Result<git2::Signature<'static>, GitError> {
+pub(super) fn signature(who: &Identity) -> Result<git2::Signature<'static>, GitError> {
     let clean = |text: &str, fallback: &str| {
         let text: String = text.chars().filter(|c| !matches!(c, '<' | '>' | '\n' | '\r' | '\0')).collect();
         // git drops these from both ends, and refuses a name that has nothing else.

@@ -21,7 +21,7 @@ fn a_push_from_the_expected_value_lands_and_is_fetched_back() {
     let new = child(&store, Some(base), "squad/tasks/json/b.json", "{}\n");
     assert_eq!(remote.push(&store, "main", new, Expected::Exactly(base), LIMIT).unwrap(), PushOutcome::Landed);
     assert_eq!(main_at(&kit), new);
-    assert_eq!(head_of(remote.fetch(&store, "main", None, LIMIT).unwrap()), new);
+    assert_eq!(head_of(remote.fetch(&store, "main", &[], LIMIT).unwrap()), new);
     assert_eq!(store.refs_below("refs/squad/incoming/").unwrap(), [], "the scratch ref is gone");
     // The same push once more is no second change.
     assert_eq!(remote.push(&store, "main", new, Expected::Exactly(new), LIMIT).unwrap(), PushOutcome::Landed);
@@ -141,7 +141,7 @@ fn several_refs_are_pushed_at_once_each_from_its_own_value() {
     assert_eq!(kit.rev(&bare, &outbox), second);
     assert_eq!(main_at(&kit), board);
 
-    assert_eq!(head_of(remote.fetch(&store, "main", Some(&outboxes()), LIMIT).unwrap()), board);
+    assert_eq!(head_of(remote.fetch(&store, "main", &[outboxes()], LIMIT).unwrap()), board);
     let mirrored = [("refs/squad/outboxes/c1".to_owned(), second)];
     assert_eq!(store.refs_below("refs/squad/outboxes/").unwrap(), mirrored);
 }
@@ -250,14 +250,14 @@ fn names_and_addresses_that_would_run_something_do_not() {
     let settings = kit.settings(&dir);
     for name in ["evil", "flag", "host", "helper"] {
         let remote = Remote::named(name, &place, &settings, &kit.git).unwrap();
-        let fault = remote.fetch(&store, "main", None, LIMIT).unwrap_err();
+        let fault = remote.fetch(&store, "main", &[], LIMIT).unwrap_err();
         assert!(matches!(fault, FetchFault::Unreachable { .. }), "{name}: {fault:?}");
     }
     assert!(matches!(Remote::named("-x", &place, &settings, &kit.git), Err(GitError::BadName { .. })));
     assert!(matches!(Remote::named("src", &place, &settings, &kit.git), Err(GitError::UnknownRemote { .. })));
     let remote = kit.origin(&dir);
     assert!(matches!(
-        remote.fetch(&store, "--upload-pack=x", None, LIMIT),
+        remote.fetch(&store, "--upload-pack=x", &[], LIMIT),
         Err(FetchFault::Local(GitError::BadName { .. }))
     ));
     let new = child(&store, None, "x", "x");
@@ -268,7 +268,7 @@ fn names_and_addresses_that_would_run_something_do_not() {
 /// Makes a repository without a remote, whose board branch is `main`, and confirms its head.
 fn alone(kit: &Kit, dir: &Path) -> (Store, Remote, Oid) {
     let (store, remote) = (kit.store(dir), kit.own(dir));
-    let Fetched::Head { head, before } = remote.fetch(&store, "main", None, LIMIT).unwrap() else {
+    let Fetched::Head { head, before } = remote.fetch(&store, "main", &[], LIMIT).unwrap() else {
         panic!("main is there")
     };
     store.advance_tip(head, before).unwrap().unwrap();
@@ -368,7 +368,7 @@ fn without_a_remote_a_branch_that_nobody_has_checked_out_moves_from_its_expected
         assert_eq!(remote.push(&store, "squad", new, Expected::Absent, LIMIT).unwrap(), PushOutcome::Landed);
         let outbox = Update { name: "refs/squad/outbox/c1".to_owned(), new: base, expected: Expected::Absent };
         assert_eq!(remote.push_refs(&store, &[outbox], LIMIT, &|_| {}).unwrap(), [PushOutcome::Landed]);
-        assert_eq!(head_of(remote.fetch(&store, "main", Some(&outboxes()), LIMIT).unwrap()), new);
+        assert_eq!(head_of(remote.fetch(&store, "main", &[outboxes()], LIMIT).unwrap()), new);
         let mirrored = [("refs/squad/outboxes/c1".to_owned(), base)];
         assert_eq!(store.refs_below("refs/squad/outboxes/").unwrap(), mirrored);
     }
@@ -381,7 +381,7 @@ fn without_a_remote_and_without_a_commit_the_first_board_lands() {
     kit.write(&dir, "staged.txt", "mine\n");
     kit.run(&dir, &["add", "staged.txt"]);
     let (store, remote) = (kit.store(&dir), kit.own(&dir));
-    assert_eq!(remote.fetch(&store, "main", None, LIMIT).unwrap(), Fetched::NoBranch);
+    assert_eq!(remote.fetch(&store, "main", &[], LIMIT).unwrap(), Fetched::NoBranch);
     let new = child(&store, None, "squad/squad.json", "{}\n");
     assert_eq!(remote.push(&store, "main", new, Expected::Absent, LIMIT).unwrap(), PushOutcome::Landed);
     assert_eq!(kit.rev(&dir, "HEAD"), new);
@@ -490,7 +490,7 @@ fn no_hook_filter_monitor_or_alias_of_the_user_runs_on_reading_pushing_or_landin
         let settings = kit.settings(&dir);
         let remote = if alone { Remote::own(&place, &settings, &kit.git) } else { kit.origin(&dir) };
         let store = kit.store(&dir);
-        let Fetched::Head { head: base, before } = remote.fetch(&store, "main", None, LIMIT).unwrap() else {
+        let Fetched::Head { head: base, before } = remote.fetch(&store, "main", &[], LIMIT).unwrap() else {
             panic!("main is there")
         };
         store.advance_tip(base, before).unwrap().unwrap();
@@ -516,7 +516,7 @@ fn a_landing_that_fails_at_its_last_step_leaves_nothing_behind() {
     kit.run(&dir, &["commit", "--allow-empty", "-m", "first"]);
     let status = kit.run(&dir, &["status", "--porcelain"]);
     let (store, remote) = (kit.store(&dir), kit.own(&dir));
-    let Fetched::Head { head, .. } = remote.fetch(&store, "main", None, LIMIT).unwrap() else {
+    let Fetched::Head { head, .. } = remote.fetch(&store, "main", &[], LIMIT).unwrap() else {
         panic!("main is there")
     };
     let new = child(&store, Some(head), "squad/t", "x\n");

@@ -299,12 +299,13 @@ impl Store {
         Ok(gate)
     }
 
-    /// Takes the right to fetch refs that are kept below a prefix, if nobody has it, and removes what a killed git left
+    /// Takes the right to fetch refs that are kept below prefixes, if nobody has it, and removes what a killed git left
     /// locked there: git would wait for such a lock and fail, every time. Those that live hold the gate. Whoever does not
     /// get it may fetch all the same.
-    pub(super) fn mirror_gate(&self, prefix: &str) -> Option<fs::File> {
+    pub(super) fn mirror_gate<'a>(&self, prefixes: impl IntoIterator<Item = &'a str>) -> Option<fs::File> {
         let gate = self.gate("mirror.gate", Instant::now()).unwrap_or(None)?;
-        for entry in fs::read_dir(self.path.join(prefix)).into_iter().flatten().flatten() {
+        let folders = prefixes.into_iter().map(|prefix| fs::read_dir(self.path.join(prefix)));
+        for entry in folders.into_iter().flatten().flatten().flatten() {
             if entry.path().extension().is_some_and(|extension| extension == "lock") {
                 let _ = fs::remove_file(entry.path());
             }

@@ -166,7 +166,7 @@ pub fn head_of(fetched: Fetched) -> Oid {
 /// Fetches `main` into the clone's store, confirms it, and returns it.
 pub fn synced(kit: &Kit, dir: &Path) -> (Store, Remote, Oid) {
     let (store, remote) = (kit.store(dir), kit.origin(dir));
-    let Fetched::Head { head, before } = remote.fetch(&store, "main", None, LIMIT).unwrap() else {
+    let Fetched::Head { head, before } = remote.fetch(&store, "main", &[], LIMIT).unwrap() else {
         panic!("main is there")
     };
     assert_eq!(store.advance_tip(head, before).unwrap(), Ok(head));

@@ -286,7 +286,8 @@ pub struct Skipped {
 
 /// Returns the best task that the agent may claim now, and those that would have come before it.
 ///
-/// A task in the agent's own hands comes first: what was begun is finished before anything new.
+/// A task in the agent's own hands comes first: what was begun is finished before anything new. A task that `leave_out`
+/// names is passed over without a word; it is asked only about those that could be the answer.
 ///
 /// # Errors
 /// [`BoardFault::Unreadable`] when the board cannot be read.
@@ -295,6 +296,7 @@ pub fn next<'a>(
     config: &BoardConfig,
     agent: &Agent,
     probe: &Operation,
+    mut leave_out: impl FnMut(&TaskId) -> bool,
 ) -> Result<(Option<&'a Card>, Vec<Skipped>), BoardFault> {
     let now = probe.at;
     let mut candidates: Vec<&Card> = board
@@ -317,10 +319,13 @@ pub fn next<'a>(
     });
     let mut skipped = Vec::new();
     for task in candidates {
-        if task.status == Status::InProgress {
-            return Ok((Some(task), skipped));
-        }
-        match would_claim(board, config, agent, task, probe)? {
+        let refusal = if task.status == Status::InProgress {
+            None
+        } else {
+            would_claim(board, config, agent, task, probe)?
+        };
+        match refusal {
+            None if leave_out(&task.id) => {}
             None => return Ok((Some(task), skipped)),
             Some(refusal) => skipped.push(Skipped { id: task.id.clone(), refusal }),
         }

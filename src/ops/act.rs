@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::publish::{Answer, Trouble, UNCHANGED};
-use super::publisher::publish;
+use super::publisher::{publish, publish_all};
 use super::session::{Freshness, Session, View, document};
 use super::signing::sign;
 use super::turn::{Came, Turn};
@@ -178,6 +178,44 @@ impl Session {
             Some(turn) => self.publish_in(turn, operation),
             None => self.queue_up(operation),
         }
+    }
+
+    /// Carries out several operations with as few pushes as they can be carried out with, each with a receipt of its
+    /// own, and returns what came of each.
+    ///
+    /// # Errors
+    /// [`Failure`] where it is not known what came of any.
+    pub(super) fn publish_together(&self, operations: &[Operation]) -> Result<Vec<Result<Done, Failure>>, Failure> {
+        if let [operation] = operations {
+            return Ok(vec![self.publish(operation)]);
+        }
+        if self.options.dry_run {
+            return Ok(operations.iter().map(|operation| self.publish(operation)).collect());
+        }
+        if operations.is_empty() {
+            return Ok(Vec::new());
+        }
+        for operation in operations {
+            self.add_to_queue(operation)?;
+        }
+        let turn = Turn::wait_for(self)?;
+        let led = publish_all(self)?;
+        drop(turn);
+        let one = |operation: &Operation| {
+            let answer = led.answers.iter().find(|(id, _)| *id == operation.id).map(|(_, answer)| answer.clone());
+            // Another process may have had the turn before.
+            let answer = answer.or_else(|| self.queue().answer_to(operation.id));
+            let done = match answer {
+                Some(answer) => self.done(operation, answer, &[]),
+                None => Err(Failure::new(ErrorCode::Undecided, format!("it is open whether {} happened", operation.id))
+                    .hint("`squad sync` settles it")),
+            };
+            if !matches!(&done, Err(failure) if failure.code == ErrorCode::Undecided) {
+                self.forget_when_told(operation.id);
+            }
+            done
+        };
+        Ok(operations.iter().map(one).collect())
     }
 
     /// Leaves an operation to whoever has the turn; where nobody has it any more, publishes it.

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::session::{Freshness, Session};
 use crate::model::card::Card;
 use crate::model::code::ErrorCode;
-use crate::model::id::OpId;
+use crate::model::id::{OpId, TaskId};
 use crate::model::operation::{Action, Basis, Operation};
 use crate::model::query::{self, Skipped};
 
@@ -27,6 +27,18 @@ pub struct Next {
 /// # Errors
 /// [`Failure`] when the board cannot be read, or nobody is named to act.
 pub fn next(session: &Session, freshness: Freshness) -> Result<Next, Failure> {
+    next_but(session, freshness, |_| false)
+}
+
+/// The same, of the tasks that `leave_out` does not name. It is asked about each that could be the answer, in order.
+///
+/// # Errors
+/// As [`next`].
+pub(super) fn next_but(
+    session: &Session,
+    freshness: Freshness,
+    leave_out: impl FnMut(&TaskId) -> bool,
+) -> Result<Next, Failure> {
     let view = session.view_of_member(freshness)?;
     let config = view.config()?;
     let actor = session.actor(config)?;
@@ -39,7 +51,7 @@ pub fn next(session: &Session, freshness: Freshness) -> Result<Next, Failure> {
         at: session.now(),
         signature: None,
     };
-    let (task, skipped) = query::next(&view.snapshot, config, actor, &probe)?;
+    let (task, skipped) = query::next(&view.snapshot, config, actor, &probe, leave_out)?;
     Ok(Next { task: task.cloned(), skipped, degraded: view.degraded })
 }
 
@@ -70,7 +82,7 @@ pub fn claim_next(session: &Session, plan: Option<&str>) -> Result<Done, Failure
 }
 
 /// Tells whether another task may well be free.
-fn is_lost(failure: &Failure) -> bool {
+pub(super) fn is_lost(failure: &Failure) -> bool {
     use ErrorCode::{IllegalTransition, LostRace, NotPermitted, PathLocked, StaleEpoch};
     matches!(failure.code, LostRace | StaleEpoch | PathLocked | IllegalTransition | NotPermitted)
 }

@@ -17,7 +17,7 @@ use crate::board::line::{Line, LineFault};
 use crate::board::past::{Past, Reach};
 use crate::board::render::{FileChange, RenderFault};
 use crate::board::store::{AccessFault, write_whole};
-use crate::board::{FetchFault, Follow, Identity, Oid, PushOutcome, RejectedBy, end_orphans};
+use crate::board::{FetchFault, Follow, Oid, PushOutcome, RejectedBy, end_orphans};
 use crate::failpoint::{Step, reach};
 use crate::model::board::{Board, Changeset};
 use crate::model::id::OpId;
@@ -188,16 +188,6 @@ impl<'a> Publisher<'a> {
         refused.is_ok_and(|at| at.elapsed().is_ok_and(|ago| ago < REFUSAL_LIFE))
     }
 
-    /// The committer is who publishes: the person or agent whose git this is.
-    fn committer(&self) -> Identity {
-        let settings = &self.session.board.settings;
-        Identity {
-            name: settings.get("user.name").unwrap_or("squad").to_owned(),
-            email: settings.get("user.email").unwrap_or("squad@squad.invalid").to_owned(),
-            at_ms: self.session.now().0,
-        }
-    }
-
     /// Notes that what this clone has wanted has come onto the board before.
     fn note_landed(&self) {
         let file = self.state_file("landed");
@@ -361,7 +351,7 @@ impl Shared for Publisher<'_> {
     }
 
     fn seal(&mut self, draft: Changes, refused: &[(OpId, String)]) -> Result<Sealed<Option<Oid>>, Trouble> {
-        let made = draft.line.seal(&self.committer(), refused).map_err(trouble)?;
+        let made = draft.line.seal(&self.session.committer(), refused).map_err(trouble)?;
         reach(Step::Sealed);
         let wanted = self.own.as_ref().map(|own| own.operation.id);
         self.files.extend(draft.files.into_iter().filter(|(id, _)| Some(*id) == wanted));
@@ -393,7 +383,7 @@ impl Shared for Publisher<'_> {
     fn push(&mut self, from: &Option<Oid>, to: &Option<Oid>, outbox: Option<&[Operation]>) -> Result<Pushed, Trouble> {
         let board = &self.session.board;
         let post = match outbox {
-            Some(operations) => board.post(&self.name, operations, &self.committer()).map_err(trouble)?,
+            Some(operations) => board.post(&self.name, operations, &self.session.committer()).map_err(trouble)?,
             None => None,
         };
         let file = self.state_file("push.json");

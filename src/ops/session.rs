@@ -19,7 +19,7 @@ use super::queue::Queue;
 use crate::board::Oid;
 use crate::board::snapshot::Snapshot;
 use crate::board::store::{AccessFault, BoardStore, write_whole};
-use crate::board::{Git, Settings, Watcher};
+use crate::board::{Git, Identity, Settings, Watcher};
 use crate::clock::Clock;
 use crate::model::board::{Board, Placed};
 use crate::model::code::ErrorCode;
@@ -85,6 +85,8 @@ pub enum Freshness {
     Now,
     /// Fetched now, for building on it: what other clones have announced comes with it.
     ToBuildOn,
+    /// As [`Freshness::ToBuildOn`], and everybody's signs of life with it.
+    WithSigns,
     /// As another process of this clone has just seen it.
     Seen,
 }
@@ -264,11 +266,15 @@ impl Session {
                 self.set_namespace(known);
                 self.board.fetch_all(self.limits.network)
             }
+            Freshness::WithSigns => {
+                self.set_namespace(known);
+                self.board.fetch_signs(self.limits.network)
+            }
             _ => self.board.fetch(self.limits.network),
         };
         match (fetched, known) {
             (Ok(head), _) => {
-                if freshness == Freshness::ToBuildOn {
+                if matches!(freshness, Freshness::ToBuildOn | Freshness::WithSigns) {
                     self.fetched.set(Some(head));
                 }
                 self.view_at(head)
@@ -351,11 +357,8 @@ impl Session {
             return Ok(earlier);
         }
         let at = self.now();
-        let mut random = [0u8; 10];
-        getrandom::fill(&mut random)
-            .map_err(|e| Failure::new(ErrorCode::Internal, format!("the machine gives no random numbers: {e}")))?;
         let epoch = task.map(|task| self.named_epoch(task, &actor, action.verb()));
-        let id_made = OpId::from_parts(at, random);
+        let id_made = self.token()?;
         if !self.options.dry_run {
             self.made().note(id_made);
         }
@@ -368,6 +371,26 @@ impl Session {
             at,
             signature: None,
         })
+    }
+
+    /// Returns an id that no other has, and that sorts by its time.
+    ///
+    /// # Errors
+    /// [`Failure`] when the machine has no randomness.
+    pub(super) fn token(&self) -> Result<OpId, Failure> {
+        let mut random = [0u8; 10];
+        getrandom::fill(&mut random)
+            .map_err(|e| Failure::new(ErrorCode::Internal, format!("the machine gives no random numbers: {e}")))?;
+        Ok(OpId::from_parts(self.now(), random))
+    }
+
+    /// Returns who publishes: the person or agent whose git this is.
+    pub(super) fn committer(&self) -> Identity {
+        Identity {
+            name: self.board.settings.get("user.name").unwrap_or("squad").to_owned(),
+            email: self.board.settings.get("user.email").unwrap_or("squad@squad.invalid").to_owned(),
+            at_ms: self.now().0,
+        }
     }
 
     /// Returns which claim a verb of this worktree means: the one that was said, else the one that it won, else the

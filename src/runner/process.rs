@@ -42,8 +42,10 @@ impl Process {
     }
 }
 
+/// Returns which run of the machine this is; empty where the system does not say.
+///
 /// Source: random(4), `/proc/sys/kernel/random/boot_id`.
-fn boot() -> String {
+pub fn boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned()).unwrap_or_default()
 }
 
