@@ -11,7 +11,7 @@ use super::task::{
     Approval, Block, Claim, Completion, CompletionRequest, Evidence, HistoryEntry, LastError, Message, Override,
     Progress, Subtask, Task,
 };
-use super::transition::Edge;
+use super::transition::{ANSWERED, Edge};
 use super::vocabulary::{ArchivedReason, Gate, Status, SubtaskStatus};
 
 /// Wait before a failed task may be claimed again, doubled with every attempt.
@@ -239,6 +239,11 @@ impl<'a> Step<'a> {
             }
             Action::Reject { missing } => {
                 self.say(&format!("Missing: {}", missing.join("; ")));
+                self.task.completion_request = None;
+                if edge.id == ANSWERED {
+                    self.record(None);
+                    return;
+                }
                 self.task.review_round += 1;
                 self.task.approvals.clear();
                 self.task.submitted_by = None;

@@ -291,7 +291,10 @@ fn request(task: &Task, verb: Verb) -> Result<(), Refusal> {
         verb,
         "completionRequest",
         "nobody has asked for a verdict on it",
-        "whoever did the work says `squad request-complete T` first",
+        match verb {
+            Verb::Reject => "say it with `squad comment T TEXT`; what is in review is sent back by `squad reject`",
+            _ => "whoever did the work says `squad request-complete T` first",
+        },
     )
 }
 

@@ -192,6 +192,18 @@ const NOT_ARCHIVED: &[Phase] = &[
 ];
 const REQUESTABLE: &[Phase] =
     &[P::Pending, P::Ready, P::WaitingHuman, P::WaitingExternal, P::WaitingDependency, P::WaitingConflict, P::Failed];
+/// Wherever somebody may ask for a verdict and no review gives one.
+const REQUEST_DENIABLE: &[Phase] = &[
+    P::Pending,
+    P::Claimed,
+    P::Working,
+    P::Ready,
+    P::WaitingHuman,
+    P::WaitingExternal,
+    P::WaitingDependency,
+    P::WaitingConflict,
+    P::Failed,
+];
 const CLAIM_NEEDS: &[Need] = &[Need::Plan, Need::DependenciesDone, Need::RetryDue, Need::UnderLimit, Need::LocksFree];
 const HAND_IN: &[Need] = &[Need::Deliverable, Need::Summary, Need::Evidence, Need::SubtasksDone];
 const BOSSES: &[Who] = &[W::Manager, W::Chief, W::Owner];
@@ -239,7 +251,11 @@ pub static EDGES: &[Edge] = &[
     Edge { id: "T27", verb: Verb::RequestComplete, from: OPEN, to: Same, who: &[W::Anyone], needs: &[] },
     Edge { id: "T28", verb: Verb::Override, from: NOT_ARCHIVED, to: Same, who: &[W::Owner], needs: &[Need::Text] },
     Edge { id: "T29", verb: Verb::Verify, from: REQUESTABLE, to: To::Status(S::Completed), who: &[W::NotRequester], needs: &[Need::Request, Need::Deliverable, Need::Evidence] },
+    Edge { id: ANSWERED, verb: Verb::Reject, from: REQUEST_DENIABLE, to: Same, who: &[W::NotRequester], needs: &[Need::Request, Need::MissingList] },
 ];
+
+/// What is asked for outside a review is told to be missing: the request ends, and the task stays where it is.
+pub const ANSWERED: &str = "T30";
 
 /// The last failure allowed leads elsewhere than the others: T20 instead of T19.
 pub const EXHAUSTED: &str = "T20";
@@ -392,7 +408,8 @@ fn is_repeat(task: &Task, operation: &Operation) -> bool {
         Action::Verify { .. } => last(Verb::Verify, Status::Completed),
         Action::Unblock { .. } => last(Verb::Unblock, Status::InProgress),
         Action::Retry {} => last(Verb::Retry, Status::InProgress),
-        Action::Reject { .. } => last(Verb::Reject, Status::InProgress),
+        // Whoever asks again after a rejection is answered again.
+        Action::Reject { .. } => task.completion_request.is_none() && last(Verb::Reject, task.status),
         // In review the gate is asked again: others may have spoken since, or the owner may have lifted it.
         Action::Approve {} => task.status == Status::Ready && task.approvals.iter().any(|a| a.by == *actor),
         Action::Restart { .. } => last(Verb::Restart, Status::Backlog),

@@ -194,6 +194,46 @@ fn moves_that_are_legal_one_after_the_other_are_both_made() {
     assert!(matches!(&refused, Unmergeable::Breaks { violation } if violation.code == "wrong-folder"), "{refused}");
 }
 
+#[test]
+fn an_answer_to_a_request_is_no_end_of_a_review() {
+    let asked = json!({"by": "olga", "at": 5});
+    let request = entry("backlog", 5, "olga", "request-complete");
+    let base = file(json!({"assigned": "scout", "completionRequest": asked, "stateHistory": [request]}));
+    let answered = |more: Value| {
+        let mut fields = json!({
+            "assigned": "scout", "stateHistory": [request, entry("backlog", 40, "aria", "reject")], "updatedAt": 40,
+        });
+        over(&mut fields, more);
+        file(fields)
+    };
+    let ours = file(json!({
+        "assigned": "scout", "completionRequest": asked, "status": "in-progress", "claim": claim("scout", 1, 30),
+        "epoch": 1, "stateHistory": [request, entry("in-progress", 30, "scout", "claim")], "updatedAt": 30,
+    }));
+    let merged = whole(&base, &ours, &answered(json!({})));
+    assert_eq!((&merged["status"], merged.get("completionRequest")), (&json!("in-progress"), None), "{merged}");
+    let states: Vec<_> = merged["stateHistory"].as_array().expect("a list").iter().map(|e| &e["trigger"]).collect();
+    assert_eq!(states.len(), 3, "{merged}");
+
+    // A rejection out of a review does not follow another: the second finds no review, and is no answer to a request.
+    let handed_in = entry("review", 5, "scout", "submit");
+    let review = json!({"status": "review", "assigned": "scout", "submittedBy": "scout", "submittedAt": 5, "epoch": 2});
+    let with = |more: Value| {
+        let mut fields = review.clone();
+        over(&mut fields, more);
+        file(fields)
+    };
+    let back = |by: &str, at: i64| {
+        with(json!({
+            "status": "in-progress", "claim": claim("scout", 3, at), "epoch": 3, "submittedBy": null, "submittedAt": null,
+            "reviewRound": 1, "updatedAt": at,
+            "stateHistory": [handed_in, entry("in-progress", at, by, "reject")],
+        }))
+    };
+    let (_, lost) = both(&with(json!({"stateHistory": [handed_in]})), &back("aria", 40), &back("knox", 50));
+    assert!(!lost.is_empty(), "one of the two gives way, and that is told");
+}
+
 fn claimed(agent: &str, at: i64) -> Vec<u8> {
     file(json!({
         "status": "in-progress", "assigned": agent, "claim": claim(agent, 1, at), "epoch": 1,

@@ -431,7 +431,8 @@ impl<'a> Reader<'a> {
 
     /// Returns a block of which nothing is left but how it ended, and how often it was something outside.
     fn forgotten_block(&self, at: usize, entry: &HistoryEntry) -> Block {
-        let stays = ["request-complete", "override"];
+        // A task that is blocked is not in review: a rejection there answers a request.
+        let stays = ["request-complete", "override", "reject"];
         let mut later = self.after.state_history.iter().skip(at + 1).filter_map(|e| e.trigger.as_deref());
         let next = later.find(|trigger| !stays.contains(trigger));
         let outside = match next {

@@ -279,6 +279,45 @@ fn work_done_outside_the_board_is_completed_by_request_and_verification() {
 }
 
 #[test]
+fn a_request_that_is_not_granted_is_answered_with_what_is_missing() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({"assigned": "scout"}))]);
+    let clone = room.clone_as("olga");
+    let base = room.head();
+    let error = clone.refused("reject t-1 --agent aria --missing 'a glass'", 5, "missing-field");
+    assert_eq!(error["field"], "completionRequest");
+    for (status, verb) in [("backlog", None), ("in-progress", Some("claim t-1 --agent scout"))] {
+        verb.inspect(|verb| drop(clone.ok(verb)));
+        clone.ok("request-complete t-1 --note 'done by phone'");
+        for own in ["olga", "scout"] {
+            clone.refused(&format!("reject t-1 --agent {own} --missing 'a glass'"), 9, "not-permitted");
+        }
+        assert_eq!(clone.refused("reject t-1 --agent aria", 5, "missing-field")["field"], "missing");
+        let epoch = room.task("t-1")["epoch"].as_u64().unwrap_or(0);
+        let line = "reject t-1 --agent aria --missing 'a glass' --missing 'a test'";
+        let (_, commit) = step(&room, &clone, line);
+        assert_receipt(&commit, "reject", "aria", status, status, epoch);
+        let task = room.task("t-1");
+        let last = task["chat"].as_array().unwrap().last().unwrap();
+        assert_eq!((&last["author"], &last["content"]), (&json!("aria"), &json!("Missing: a glass; a test")));
+        assert!(task.get("completionRequest").is_none(), "the request is gone: {task}");
+        assert_eq!(
+            (&task["status"], task.get("reviewRound")),
+            (&json!(status), None),
+            "nothing else has moved: {task}"
+        );
+        let again = clone.ok(line);
+        assert_eq!(again["receipt"]["commit"], commit.oid.as_str(), "the same again is no second answer");
+    }
+    clone.ok("request-complete t-1");
+    let (_, commit) = step(&room, &clone, "reject t-1 --agent aria --missing 'still a glass'");
+    let audit = clone.ok("audit");
+    assert_eq!(audit["violations"], json!([]), "{audit}");
+    clone.git("pull --quiet");
+    let squashed = clone.ok(&format!("review {base}..{}", commit.oid));
+    assert_eq!(squashed["verdict"], "pass", "{squashed}");
+}
+
+#[test]
 fn where_a_plan_is_required_a_claim_without_one_is_refused() {
     let room = Room::with_tasks(&[hand_task("t-1", json!({"assigned": "scout"}))]);
     room.configure(|config| config["policy"] = json!({"plan": "required"}));

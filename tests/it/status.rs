@@ -50,7 +50,7 @@ fn every_requirement_has_its_row() {
     let failing = ["102", "106", "126", "127", "128", "129", "154", "156", "162"];
     let product = ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P11", "P12", "P13", "P14", "P15"];
     let wanted = numbers(1..=4, "C", 1)
-        .chain(numbers(1..=29, "T", 2))
+        .chain(numbers(1..=30, "T", 2))
         .chain(numbers(1..=9, "Part ", 1))
         .chain(numbers(18..=20, "", 1))
         .chain(numbers(60..=62, "", 1))

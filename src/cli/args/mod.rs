@@ -183,7 +183,7 @@ pub enum Command {
         after_help = "Example:\n  squad submit mc-042 --deliverable src/login.rs --summary \"Token is renewed in time\" --evidence commit:HEAD"
     )]
     Submit(DeliverArgs),
-    /// Send a task back to work
+    /// Send a task back to work, or refuse a request for a verdict
     #[command(after_help = "Example:\n  squad reject mc-042 --missing \"a test for the second login\"")]
     Reject(RejectArgs),
     /// Approve a task in review

@@ -501,7 +501,7 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
       block             Say that a task cannot go on
       unblock           Say that a task can go on
       submit            Hand in for review
-      reject            Send a task back to work
+      reject            Send a task back to work, or refuse a request for a verdict
       approve           Approve a task in review
       complete          Hand in as done, with proof
       verify            Confirm that a task is done

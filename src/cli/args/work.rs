@@ -143,7 +143,7 @@ pub struct DeliverArgs {
 /// Arguments of `reject`.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct RejectArgs {
-    /// Task to send back
+    /// Task to send back, or whose request to refuse
     pub task: TaskId,
     /// What is missing; may be repeated
     #[arg(long, value_name = "M")]

@@ -11,7 +11,7 @@ use super::task::Version;
 use super::value::{Members, Three, same};
 use crate::model::operation::Verb;
 use crate::model::task::{HistoryEntry, Task};
-use crate::model::transition::{To, Who, edges_from};
+use crate::model::transition::{Edge, To, Who, edges_from};
 use crate::model::vocabulary::{Phase, Status};
 use crate::schema::Json;
 use crate::schema::canonical::write_line;
@@ -110,7 +110,17 @@ impl<'a> Moves<'a> {
     /// Tells whether the moves have cleared the approvals of an earlier hand-in.
     pub(super) fn cleared_approvals(&self) -> bool {
         let clears = [Verb::Submit, Verb::Reject, Verb::Reopen].map(Verb::as_str);
-        self.new.iter().any(|entry| entry.trigger.as_deref().is_some_and(|trigger| clears.contains(&trigger)))
+        let is_one = |entry: &HistoryEntry| entry.trigger.as_deref().is_some_and(|trigger| clears.contains(&trigger));
+        self.new.iter().any(|entry| is_one(entry) && !self.answers_a_request(entry))
+    }
+
+    /// Tells a rejection that ends a request from one that ends a review: the task stays where it is.
+    fn answers_a_request(&self, entry: &HistoryEntry) -> bool {
+        let history = &self.version.task.state_history;
+        let at = history.iter().position(|known| std::ptr::eq(known, entry));
+        let former = at.and_then(|at| at.checked_sub(1)).map(|before| history[before].state);
+        let from = former.or(self.before.map(|before| before.status));
+        entry.trigger.as_deref() == Some(Verb::Reject.as_str()) && from == Some(entry.state)
     }
 
     /// Tells whether these moves are legal after those of the other side.
@@ -127,7 +137,10 @@ impl<'a> Moves<'a> {
             let may = |who: &[Who]| has_left || !self.is_about_a_claim(who, verb, entry) || self.claim_is_left(other);
             let stays = phases.iter().copied().filter(|phase| phase.status() == entry.state).collect::<Vec<_>>();
             let edges = phases.iter().flat_map(|phase| edges_from(*phase).map(move |edge| (*phase, edge)));
-            let legal: Vec<_> = edges.filter(|(_, edge)| edge.verb == verb && may(edge.who)).collect();
+            let ends_request = self.answers_a_request(entry);
+            let fits =
+                |edge: &Edge| edge.verb == verb && (verb != Verb::Reject || ends_request == (edge.to == To::Same));
+            let legal: Vec<_> = edges.filter(|(_, edge)| fits(edge) && may(edge.who)).collect();
             // What has begun by itself is begun once more.
             let is_begun = verb == Verb::Start && phases.contains(&Phase::Working) && may(&[Who::Claimant]);
             let enters = legal.iter().any(|(_, edge)| leads_to(edge.to, verb, entry.state));
