@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 
 use super::id::AgentName;
-use super::task::{EvidenceBody, HistoryEntry, Task};
+use super::task::{EvidenceBody, HistoryEntry, Message, Task};
 use super::vocabulary::Status;
 
 /// A task without its story.
@@ -21,7 +21,7 @@ pub struct Card {
     /// Calls in its chat that have not been answered; nothing where so many are called that they are only counted when
     /// somebody asks.
     pub calls: Option<Vec<Call>>,
-    /// Who has spoken in its chat, each once.
+    /// Who has spoken in its chat, each once, in the order of their last words.
     pub speakers: Vec<AgentName>,
     /// Whether its evidence names files.
     pub has_files: bool,
@@ -45,11 +45,12 @@ impl Card {
     pub fn of(mut task: Task) -> Self {
         let calls = open_calls(&task);
         let mut speakers: Vec<AgentName> = Vec::new();
-        for message in std::mem::take(&mut task.chat) {
+        for message in std::mem::take(&mut task.chat).into_iter().rev() {
             if !speakers.contains(&message.author) {
                 speakers.push(message.author);
             }
         }
+        speakers.reverse();
         let names_file = |evidence: &super::task::Evidence| {
             matches!(
                 evidence.what,
@@ -81,6 +82,11 @@ impl Card {
     pub fn calls_of(&self, agent: &AgentName) -> Option<Vec<Call>> {
         let name = agent.folded();
         Some(self.calls.as_ref()?.iter().filter(|call| call.name == name).cloned().collect())
+    }
+
+    /// Returns who has spoken last.
+    pub fn last_speaker(&self) -> Option<&AgentName> {
+        self.speakers.last()
     }
 
     /// Returns everybody whom the task names.
@@ -134,18 +140,29 @@ fn open_calls(task: &Task) -> Option<Vec<Call>> {
 /// Returns the calls of an agent that were followed by no word or deed of theirs on the task.
 pub fn calls_to(task: &Task, agent: &AgentName) -> Vec<Call> {
     let name = agent.folded();
+    let open = unheard(task, agent).filter(|m| called_in(&m.content).any(|n| n == name));
+    open.map(|m| call(&name, m)).collect()
+}
+
+/// Returns the last word on the task, where it was somebody else's and no deed of the agent has followed it.
+pub fn last_word_to(task: &Task, agent: &AgentName) -> Option<Call> {
+    unheard(task, agent).last().map(|m| call(&agent.folded(), m))
+}
+
+/// Returns the messages that were followed by no word or deed of an agent.
+fn unheard<'a>(task: &'a Task, agent: &AgentName) -> impl Iterator<Item = &'a Message> + use<'a> {
     let answered = task.chat.iter().rposition(|m| m.author == *agent).map_or(0, |i| i + 1);
     let acted = task.state_history.iter().rev().find(|h| h.actor == *agent).map(|h| h.timestamp);
-    let open = task.chat[answered..]
-        .iter()
-        .filter(|m| acted.is_none_or(|at| m.timestamp > at) && called_in(&m.content).any(|n| n == name));
-    let call = |m: &super::task::Message| Call {
-        name: name.clone(),
-        message: m.id.clone(),
-        author: m.author.clone(),
-        content: m.content.clone(),
-    };
-    open.map(call).collect()
+    task.chat[answered..].iter().filter(move |m| acted.is_none_or(|at| m.timestamp > at))
+}
+
+fn call(name: &str, message: &Message) -> Call {
+    Call {
+        name: name.to_owned(),
+        message: message.id.clone(),
+        author: message.author.clone(),
+        content: message.content.clone(),
+    }
 }
 
 /// Returns the names that a text calls, in lower case: `@name`, not as part of a longer name or an address. A dot ends

@@ -16,7 +16,7 @@ use super::refusal::Refusal;
 use super::requirement::{Context, check};
 use super::task::Task;
 use super::transition::{Authority, authorize};
-use super::vocabulary::{Effect, Priority, Role, Status, words};
+use super::vocabulary::{AgentKind, Effect, Priority, Role, Status, words};
 
 /// A blocked task is flagged after this long.
 pub const BLOCKED_FLAG_MS: u64 = 24 * 3600 * 1000;
@@ -33,6 +33,8 @@ words! {
         Subtask = "subtask",
         /// Somebody called them in its chat.
         Mention = "mention",
+        /// A person has spoken last on it, and they are the one to answer.
+        Unanswered = "unanswered",
         /// It is nobody's, and they hand out work.
         Unassigned = "unassigned",
         /// It is in the domain that they decide on.
@@ -57,7 +59,7 @@ pub struct Hit<'a> {
     pub runnable: bool,
 }
 
-/// Somebody called the agent and has had no answer.
+/// Somebody called the agent, or a person spoke last on a task of theirs, and has had no answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Mention {
     /// The task.
@@ -68,6 +70,8 @@ pub struct Mention {
     pub author: AgentName,
     /// What they wrote.
     pub content: String,
+    /// Whether it called the agent by name, or was a person's last word.
+    pub why: Why,
 }
 
 /// Something that is due soon.
@@ -137,11 +141,13 @@ pub struct ScanQuery<'a> {
     pub waits: &'a dyn Fn(&Task) -> bool,
     /// Returns the calls of the agent on a task whose card does not hold them.
     pub calls: &'a dyn Fn(&Card) -> Vec<Call>,
+    /// Returns the last word on a task, where the agent has not answered it.
+    pub last_word: &'a dyn Fn(&Card) -> Option<Call>,
 }
 
 /// Returns everything that concerns the agent.
 pub fn scan<'a>(tasks: &'a [Card], query: ScanQuery<'_>) -> Scan<'a> {
-    let ScanQuery { agent, config, now, safe, waits, calls } = query;
+    let ScanQuery { agent, config, now, safe, waits, calls, last_word } = query;
     let boss = agent.role != Role::Executor;
     let in_view = |task: &Task| match agent.role {
         Role::Executor => false,
@@ -154,7 +160,11 @@ pub fn scan<'a>(tasks: &'a [Card], query: ScanQuery<'_>) -> Scan<'a> {
             continue;
         }
         let calls = task.calls_of(&agent.name).unwrap_or_else(|| calls(task));
-        let why = reasons(task, agent, !calls.is_empty(), in_view(task));
+        let unanswered = may_be_unanswered(task, agent, config).then(|| last_word(task)).flatten();
+        // What calls by name is told as that, and once.
+        let unanswered = unanswered.filter(|word| calls.iter().all(|call| call.message != word.message));
+        let spoken = [(!calls.is_empty()).then_some(Why::Mention), unanswered.is_some().then_some(Why::Unanswered)];
+        let why = reasons(task, agent, spoken, in_view(task));
         if !why.is_empty() {
             found.hits.push(Hit {
                 task,
@@ -164,12 +174,15 @@ pub fn scan<'a>(tasks: &'a [Card], query: ScanQuery<'_>) -> Scan<'a> {
                 why,
             });
         }
-        found.mentions.extend(calls.into_iter().map(|call| Mention {
+        let mention = |call: Call, why| Mention {
             task: task.id.clone(),
             message: call.message,
             author: call.author,
             content: call.content,
-        }));
+            why,
+        };
+        found.mentions.extend(calls.into_iter().map(|call| mention(call, Why::Mention)));
+        found.mentions.extend(unanswered.map(|word| mention(word, Why::Unanswered)));
         if boss && in_view(task) {
             if let Some(standing) = blocked_too_long(task, now) {
                 found.blocked_over_24h.push(standing);
@@ -196,7 +209,15 @@ pub fn order(a: (&Task, Priority), b: (&Task, Priority)) -> Ordering {
     (a.0.status, a.1, a.0.updated_at, &a.0.id).cmp(&(b.0.status, b.1, b.0.updated_at, &b.0.id))
 }
 
-fn reasons(task: &Task, agent: &Agent, mentioned: bool, in_view: bool) -> Vec<Why> {
+/// Tells whether a person of the roster has spoken last on a task that the agent has a hand in.
+fn may_be_unanswered(task: &Card, agent: &Agent, config: &BoardConfig) -> bool {
+    let name = &agent.name;
+    let theirs = task.is_assigned_to(name) || task.participants.contains(name);
+    let speaker = task.last_speaker().filter(|speaker| theirs && *speaker != name);
+    speaker.and_then(|speaker| config.agent(speaker)).is_some_and(|speaker| speaker.kind == AgentKind::Human)
+}
+
+fn reasons(task: &Task, agent: &Agent, spoken: [Option<Why>; 2], in_view: bool) -> Vec<Why> {
     let name = &agent.name;
     let mut why = Vec::new();
     if task.is_assigned_to(name) || task.holder() == Some(name) {
@@ -205,9 +226,7 @@ fn reasons(task: &Task, agent: &Agent, mentioned: bool, in_view: bool) -> Vec<Wh
     if own_subtasks(task, name).next().is_some() {
         why.push(Why::Subtask);
     }
-    if mentioned {
-        why.push(Why::Mention);
-    }
+    why.extend(spoken.into_iter().flatten());
     if in_view && task.assigned.is_none() {
         why.push(Why::Unassigned);
     }

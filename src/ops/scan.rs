@@ -14,7 +14,7 @@ use super::provisional::Provisional;
 use super::session::{Freshness, Session};
 use crate::board::Oid;
 use crate::board::store::write_whole;
-use crate::model::card::{Card, calls_to};
+use crate::model::card::{Card, calls_to, last_word_to};
 use crate::model::config::Agent;
 use crate::model::id::{AgentName, Millis, TaskId};
 use crate::model::operation::Verb;
@@ -48,7 +48,7 @@ pub struct Scanned {
     pub tasks: Vec<Row>,
     /// How many there are, however many are listed.
     pub total: usize,
-    /// Unanswered calls.
+    /// Unanswered calls, and last words of people.
     pub mentions: Vec<Mention>,
     /// For those who hand out work: blocked for more than a day.
     #[serde(rename = "blockedOver24h")]
@@ -147,7 +147,11 @@ pub fn scan(session: &Session, asked: Asked) -> Result<Scanned, Failure> {
         let task = view.snapshot.glance(&card.id).ok().flatten();
         task.map(|task| calls_to(&task, &agent.name)).unwrap_or_default()
     };
-    let query = ScanQuery { agent, config, now, safe: asked.safe, waits: &waits, calls: &calls };
+    let last_word = |card: &Card| {
+        let task = view.snapshot.glance(&card.id).ok().flatten()?;
+        last_word_to(&task, &agent.name)
+    };
+    let query = ScanQuery { agent, config, now, safe: asked.safe, waits: &waits, calls: &calls, last_word: &last_word };
     let found = query::scan(&live.tasks, query);
     let last = LastScan::load(session, &agent.name);
     let status = if found.has_work() { "WORK" } else { "HEARTBEAT_OK" };

@@ -92,6 +92,43 @@ fn a_mention_is_read_once_the_agent_has_answered() {
 }
 
 #[test]
+fn a_persons_last_word_wants_an_answer_of_those_who_have_a_hand_in_it() {
+    let said = |author: &str, text: &str| json!([{"id": "msg-1", "author": author, "content": text, "timestamp": hours_ago(1)}]);
+    let room = Room::with_tasks(&[
+        hand_task("mine", json!({"assigned": "scout", "chat": said("olga", "which glass?")})),
+        hand_task("beside", json!({"assigned": "aria", "participants": ["scout"], "chat": said("olga", "well?")})),
+        hand_task("called", json!({"assigned": "scout", "chat": said("olga", "@scout, well?")})),
+        hand_task("machine", json!({"assigned": "scout", "chat": said("aria", "which glass?")})),
+        hand_task("stranger", json!({"assigned": "scout", "chat": said("passer-by", "hello")})),
+        hand_task("done", json!({"assigned": "scout", "status": "completed", "chat": said("olga", "thanks")})),
+        hand_task("foreign", json!({"assigned": "aria", "chat": said("olga", "which glass?")})),
+    ]);
+    let clone = room.clone_as("scout");
+    let told = |scan: &Value| -> Vec<String> {
+        let all = scan["mentions"].as_array().unwrap().iter();
+        let mut all: Vec<_> = all.map(|m| format!("{} {}", m["task"], m["why"]).replace('"', "")).collect();
+        all.sort();
+        all
+    };
+    let scan = clone.ok("scan --agent scout");
+    assert_eq!(told(&scan), ["beside unanswered", "called mention", "mine unanswered"]);
+    assert_eq!(strings(&row(&scan, "mine")["why"]), ["assigned", "unanswered"]);
+    let text = clone.squad("scan --agent scout").ok().stdout;
+    assert!(text.contains("unanswered mine by olga: which glass?"), "{text}");
+    assert_eq!(told(&clone.ok("scan --agent olga")), Vec::<String>::new(), "nobody answers themselves");
+
+    clone.ok("comment mine 'the green one' --agent scout");
+    clone.ok("comment beside 'yes' --agent aria");
+    clone.ok("claim called --agent scout");
+    let scan = clone.ok("scan --agent scout");
+    assert_eq!(told(&scan), Vec::<String>::new(), "a word is an answer, anybody's, and so is a deed of one's own");
+    clone.ok("comment mine 'and the frame?' --agent olga");
+    assert_eq!(told(&clone.ok("scan --agent scout")), ["mine unanswered"]);
+    // The index tells the same as the files.
+    assert_eq!(told(&clone.ok("scan --agent scout")), ["mine unanswered"]);
+}
+
+#[test]
 fn heartbeat_ok_is_the_last_line_when_there_is_nothing_to_do() {
     let room = Room::board();
     let clone = room.clone_as("scout");

@@ -45,7 +45,8 @@ fn print(ui: &mut Ui, scanned: &Scanned, now: Millis, mark_new: bool) {
         ui.line(format!("{} more; `--limit N` shows them", plural(scanned.total - scanned.tasks.len(), "task")));
     }
     for m in scanned.mentions.iter().take(SIDE_ROWS) {
-        ui.line(Line::new().styled(WARN, "mention ").text(&format!("{} by {}: ", m.task, m.author)).text(&m.content));
+        let why = Line::new().styled(WARN, m.why.as_str());
+        ui.line(why.text(&format!(" {} by {}: ", m.task, m.author)).text(&m.content));
     }
     for o in &scanned.obligations {
         let word = if o.overdue { "overdue " } else { "due " };
