@@ -79,10 +79,14 @@ fn read_blob(objects: &Objects, entry: &Entry) -> Result<Vec<u8>, ReadError> {
 impl Files for TreeFiles {
     fn list(&self, folder: &str) -> Result<Vec<Entry>, ReadError> {
         let Some(tree) = self.tree else { return Ok(Vec::new()) };
+        let entries = |objects: &Objects, tree| -> Result<Vec<Entry>, ReadError> {
+            Ok(objects.tree_entries(tree)?.iter().map(|e| entry_of(&e.name, e)).collect())
+        };
+        if folder.is_empty() {
+            return self.read_from(|objects| entries(objects, tree));
+        }
         self.read_from(|objects| match objects.lookup(tree, folder)? {
-            Some(entry) if entry.kind() == git::EntryKind::Folder => {
-                Ok(objects.tree_entries(entry.oid)?.iter().map(|e| entry_of(&e.name, e)).collect())
-            }
+            Some(entry) if entry.kind() == git::EntryKind::Folder => entries(objects, entry.oid),
             _ => Ok(Vec::new()),
         })
     }

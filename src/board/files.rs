@@ -40,7 +40,8 @@ pub enum EntryKind {
 
 /// One version of the files.
 pub trait Files {
-    /// Returns what is in a folder, in the order of the names; nothing where there is no such folder.
+    /// Returns what is in a folder, in the order of the names; nothing where there is no such folder. The empty path is the
+    /// top of a commit or of a folder.
     ///
     /// # Errors
     /// [`ReadError`] when it cannot be read.

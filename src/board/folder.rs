@@ -3,7 +3,7 @@
 //! Follows no link: a board from elsewhere must not make squad read what lies outside.
 
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::files::{Entry, EntryKind, Files, MAX_FILE, ReadError, TooLarge};
@@ -41,7 +41,7 @@ impl Folder {
     fn entry(name: String, path: &Path) -> Result<Option<Entry>, ReadError> {
         let meta = match fs::symlink_metadata(path) {
             Ok(meta) => meta,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
             Err(e) => return Err(e.into()),
         };
         let kind = if meta.file_type().is_symlink() {

@@ -23,7 +23,7 @@ pub struct Card {
     pub calls: Option<Vec<Call>>,
     /// Who has spoken in its chat, each once, in the order of their last words.
     pub speakers: Vec<AgentName>,
-    /// Whether its evidence names files.
+    /// Whether its evidence or its deliverable names files.
     pub has_files: bool,
 }
 
@@ -57,7 +57,8 @@ impl Card {
                 EvidenceBody::File { .. } | EvidenceBody::Log { .. } | EvidenceBody::Screenshot { .. }
             )
         };
-        let has_files = task.evidence.iter().any(names_file);
+        let delivers_file = task.deliverable.as_deref().is_some_and(|d| d.starts_with("file:"));
+        let has_files = delivers_file || task.evidence.iter().any(names_file);
         keep_turning_points(&mut task);
         for subtask in &mut task.subtasks {
             (subtask.delegated_by, subtask.delegated_at) = (None, None);

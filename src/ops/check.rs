@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use super::dangling::missing_paths;
 use super::failure::Failure;
 use super::look::evidence_faults;
 use super::session::{Freshness, Session};
@@ -64,14 +65,27 @@ pub fn check_files(
             let mut report = check_snapshot(&view.snapshot)?;
             name_culprits(&session, view.head, &mut report)?;
             report.violations.extend(evidence);
-            report.violations.sort();
-            return Ok(report);
+            return with_missing_paths(report, &view.snapshot);
         }
     };
     if !matches!(subject, Subject::Path(_)) && snapshot.files().find(CONFIG).map_err(unreadable)?.is_none() {
         return Err(crate::model::refusal::Refusal::NotFound { what: "board", name: "here".to_owned() }.into());
     }
-    check_snapshot(&snapshot)
+    let report = check_snapshot(&snapshot)?;
+    match subject {
+        // The index that is handed in holds the board's files, and not the work.
+        Subject::Staged { .. } => Ok(report),
+        _ => with_missing_paths(report, &snapshot),
+    }
+}
+
+fn with_missing_paths(mut report: Report, snapshot: &Snapshot) -> Result<Report, Failure> {
+    report.violations.extend(missing_paths(snapshot)?);
+    report.locate(|path| {
+        let entry = snapshot.files().find(path).ok()??;
+        snapshot.files().read(path, &entry).ok()
+    });
+    Ok(report)
 }
 
 /// Most files whose history is looked through: each takes a look at every commit since.
@@ -118,11 +132,14 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<Report, Failure> {
             wanted.push((path, FileRole::Live { stem: stem.to_owned() }, entry));
         }
     }
+    let mut astray = Vec::new();
     for month in files.list(ARCHIVE_DIR).map_err(unreadable)? {
+        let folder = format!("{ARCHIVE_DIR}/{}", month.name);
         if month.kind != EntryKind::Folder {
+            astray.extend(task_stem(&month.name).map(|_| out_of_place(&folder)));
             continue;
         }
-        let folder = format!("{ARCHIVE_DIR}/{}", month.name);
+        astray.extend((!is_month(&month.name)).then(|| no_month(&folder)));
         for entry in files.list(&folder).map_err(unreadable)? {
             if let Some(stem) = task_stem(&entry.name) {
                 let stem = stem.to_owned();
@@ -143,12 +160,32 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<Report, Failure> {
         index.mark_clean(&looked_at.into_iter().map(|(_, file)| file).collect::<Vec<_>>());
     }
     report.violations.extend(snapshot.misplaced().map_err(unreadable)?);
+    report.violations.extend(astray);
     report.violations.sort();
     report.locate(|path| {
         let entry = files.find(path).ok()??;
         files.read(path, &entry).ok()
     });
     Ok(report)
+}
+
+/// Tells whether a folder of the archive is named as squad names them: `YYYY-MM`.
+fn is_month(name: &str) -> bool {
+    let is_number = |text: &str, len: usize| text.len() == len && text.bytes().all(|b| b.is_ascii_digit());
+    name.split_once('-')
+        .is_some_and(|(year, month)| is_number(year, 4) && is_number(month, 2) && ("01"..="12").contains(&month))
+}
+
+fn out_of_place(path: &str) -> Violation {
+    let message = "the file lies beside the folders of the months, where no task is looked for";
+    let hint = format!("move it to {ARCHIVE_DIR}/YYYY-MM/, by the month in which it was put away");
+    Violation::error("archive-place", path, "", message, hint)
+}
+
+fn no_month(folder: &str) -> Violation {
+    let message = "the archive has a folder for each month, and this is named as none";
+    let hint = format!("move its tasks to {ARCHIVE_DIR}/YYYY-MM/, by the month in which each was put away");
+    Violation::error("archive-month", folder, "", message, hint).warning()
 }
 
 /// Returns the live tasks whose files were found to break no rule of their own, and that name nobody outside the roster:

@@ -8,6 +8,7 @@ pub mod block;
 pub mod check;
 pub mod claim;
 pub mod consent;
+mod dangling;
 mod degraded;
 pub mod demo;
 pub mod doctor;

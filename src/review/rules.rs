@@ -83,6 +83,9 @@ pub static RULES: &[(&str, &[Rule])] = &[
         error("locks-place", "the locks file would stand where another file of the board stands", "Writing the one would destroy the other."),
         warning("locks-foreign", "the locks file is another tool's", "squad leaves it alone, so it tells nobody of squad's locks."),
         warning("locks-overlap", "two tasks hold a path in common", "Both would change the same file."),
+        warning("missing-path", "a task that was handed in names a path that is not in the tree", "Whoever looks for the work finds nothing. Only `review` and `completed` are asked, since what is yet to be done may be yet to be made; globs, and boards on a branch of their own, are not. Work that removes a file, or is not merged yet, has it as well."),
+        error("archive-place", "a task that was put away lies in no folder of a month", "It is looked for in `squad/tasks/archived/YYYY-MM/`: anywhere else nobody finds it, and its id is free to be taken again."),
+        warning("archive-month", "a folder of the archive is not named as a month is", "What was put away is kept by month, so that people find it by when."),
         warning("evidence-changed", "evidence is no longer what it was", "The proof was of another content."),
     ]),
     ("A change", &[

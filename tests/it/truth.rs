@@ -242,6 +242,91 @@ fn check_judges_a_folder() {
     assert!(ran.stdout.contains("t-3.json"), "{ran}");
 }
 
+/// Returns file and pointer of every violation of one rule.
+fn of_rule(answer: &Value, code: &str) -> Vec<String> {
+    let found = violations(answer).into_iter().filter(|v| v["code"] == code);
+    found.map(|v| format!("{} {}", v["file"].as_str().unwrap(), v["pointer"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn check_warns_of_paths_that_were_handed_in_and_are_not_there() {
+    let done = |files: &Value, deliverable: &str| {
+        json!({
+            "status": "completed", "files": files, "deliverable": deliverable,
+            "completedBy": "scout", "completedAt": hours_ago(1),
+        })
+    };
+    let named = json!(["src", "src/main.txt", "src/gone.txt", "lib/*.rs", "README.md/x"]);
+    let room = Room::with_tasks(&[
+        hand_task("t-1", done(&named, "file:out/report.md")),
+        hand_task("t-2", done(&json!(["./src//main.txt"]), "file:README.md")),
+        hand_task("t-3", json!({"status": "review", "assigned": "scout", "files": ["src/gone.txt"]})),
+        hand_task("t-4", json!({"assigned": "scout", "files": ["src/yet.txt"]})),
+        hand_task("t-5", done(&json!([]), "the file: is there")),
+    ]);
+    let clone = room.clone_as("scout");
+    let path = |id: &str, pointer: &str| format!("squad/tasks/json/{id}.json {pointer}");
+    let wanted =
+        [path("t-1", "/files/2"), path("t-1", "/files/4"), path("t-1", "/deliverable"), path("t-3", "/files/0")];
+    for how in ["check", "check", "check --at HEAD", "check ."] {
+        let answer = clone.json(how).0.json();
+        assert_eq!(of_rule(&answer, "missing-path"), wanted, "{how}: {answer}");
+        let found = violations(&answer);
+        let ours: Vec<_> = found.iter().filter(|v| v["code"] == "missing-path").collect();
+        assert!(ours.iter().all(|v| v["severity"] == "warning" && v["line"].is_u64()), "{answer}");
+    }
+    room.put(&[("src/gone.txt", Some("here\n")), ("out/report.md", Some("here\n"))]);
+    assert_eq!(of_rule(&clone.json("check").0.json(), "missing-path"), [path("t-1", "/files/4")]);
+}
+
+#[test]
+fn on_a_board_without_work_beside_it_no_path_is_missed() {
+    let room = Room::empty();
+    let clone = room.clone_as("olga");
+    clone.ok("init --branch squad");
+    let task = hand_task(
+        "t-1",
+        json!({
+            "status": "completed", "files": ["src/gone.txt"], "completedBy": "olga", "completedAt": hours_ago(1),
+        }),
+    );
+    room.put_on("refs/heads/squad", &[("squad/tasks/json/t-1.json", Some(task.to_string()))]);
+    let answer = clone.json("check").0.json();
+    clone.ok("show t-1");
+    assert_eq!(of_rule(&answer, "missing-path"), Vec::<String>::new(), "{answer}");
+    room.put_on("refs/heads/squad", &[("src/main.txt", Some("work\n"))]);
+    let answer = clone.json("check").0.json();
+    assert_eq!(of_rule(&answer, "missing-path").len(), 1, "with work beside it there is something to miss: {answer}");
+}
+
+#[test]
+fn check_finds_what_was_put_away_where_nobody_looks_for_it() {
+    let room = Room::board();
+    let away = |id: &str| {
+        hand_task(
+            id,
+            json!({
+                "status": "archived", "archivedReason": "done", "completedBy": "scout", "completedAt": hours_ago(1),
+            }),
+        )
+        .to_string()
+    };
+    room.put(&[
+        ("squad/tasks/archived/t-1.json", Some(away("t-1"))),
+        ("squad/tasks/archived/2026-13/t-2.json", Some(away("t-2"))),
+        ("squad/tasks/archived/2026-12/t-3.json", Some(away("t-3"))),
+        ("squad/tasks/archived/README.md", Some("by month\n".to_owned())),
+    ]);
+    let clone = room.clone_as("scout");
+    for how in ["check", "check --at HEAD", "check --staged", "check ."] {
+        let answer = clone.json(how).exits(4).json();
+        assert_eq!(of_rule(&answer, "archive-place"), ["squad/tasks/archived/t-1.json "], "{how}: {answer}");
+        assert_eq!(of_rule(&answer, "archive-month"), ["squad/tasks/archived/2026-13 "], "{how}: {answer}");
+        assert_eq!(errors(&answer).len(), 1, "{how}: a task in an odd folder is found all the same: {answer}");
+    }
+    clone.ok("show t-2");
+}
+
 #[test]
 fn check_names_the_commit_that_brought_the_damage() {
     let (room, clone, _base) = busy();

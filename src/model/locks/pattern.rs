@@ -93,6 +93,11 @@ impl Pattern {
         &self.entry
     }
 
+    /// Tells whether the entry is a path, and no glob.
+    pub fn is_plain(&self) -> bool {
+        self.automaton.is_none()
+    }
+
     pub(super) fn head(&self) -> &Head {
         &self.head
     }
