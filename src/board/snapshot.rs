@@ -154,6 +154,11 @@ impl Snapshot {
         }
     }
 
+    /// Returns what is wrong with live tasks, as far as the board has been looked at.
+    pub fn known_damage(&self) -> &[Violation] {
+        self.read.live.get().map_or(&[], |live| &live.invalid)
+    }
+
     /// Returns every live task and what could not be read, read once.
     ///
     /// # Errors

@@ -94,6 +94,7 @@ impl Context<'_> {
             agent: self.globals.agent.clone(),
             epoch: self.globals.epoch,
             offline: self.globals.offline,
+            strict: self.globals.strict,
             consent: Consent::new(self.globals.yes, terminal::agrees),
             watcher: terminal::watcher(&self.globals),
             ..Options::default()

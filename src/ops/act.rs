@@ -95,13 +95,17 @@ impl Session {
         if let Some(turn) = Turn::take(self)? {
             // Not even a no can be told from a board that is not the one which the remote has now.
             let view = self.view(Freshness::ToBuildOn)?.or_fault()?;
+            self.must_be_whole(&view)?;
             let operation = self.asked(&view, task, &make)?;
-            return self.publish_in(turn, &operation);
+            let mut done = self.publish_in(turn, &operation)?;
+            done.warnings.extend(view.damage());
+            return Ok(done);
         }
         // Another process of this clone is publishing. What it knows of the board is a moment old at most, and it, or
         // whoever leads after it, takes this operation along.
         let seen = self.view(Freshness::Seen)?;
         seen.must_be_true()?;
+        self.must_be_whole(&seen)?;
         let operation = self.asked(&seen, task, &make);
         let result = operation.and_then(|operation| self.queue_up(&operation));
         match result {
@@ -121,11 +125,17 @@ impl Session {
         make: impl Fn(&View) -> Result<Action, Failure>,
     ) -> Result<Done, Failure> {
         let view = self.view(Freshness::Now)?;
-        view.must_be_true()?;
         let waits = self.options.queue && !self.options.dry_run && (self.options.offline || view.degraded.is_some());
+        // What waits for the remote can wait for the board to be whole as well: it was made on a version that was.
+        if !(waits && view.is_broken) {
+            view.must_be_true()?;
+        }
         let view = if self.options.dry_run || waits { view } else { view.or_fault()? };
+        self.must_be_whole(&view)?;
         let operation = self.asked(&view, task, &make)?;
-        if waits { self.enqueue(&operation) } else { self.publish(&operation) }
+        let mut done = if waits { self.enqueue(&operation) } else { self.publish(&operation) }?;
+        done.warnings.extend(view.damage());
+        Ok(done)
     }
 
     /// Makes the operation that asks for an action.

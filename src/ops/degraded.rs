@@ -64,6 +64,12 @@ impl Session {
         let Some(head) = self.board.last_usable(view.head)? else { return Ok(view) };
         let failure = Failure::from(fault);
         let degraded = format!("{}; this is the board of commit {}", in_one_line(&failure), head.short());
-        Ok(View { snapshot: self.snapshot(Some(head))?, head, degraded: Some(degraded), fault: Some(failure) })
+        Ok(View {
+            snapshot: self.snapshot(Some(head))?,
+            head,
+            degraded: Some(degraded),
+            fault: Some(failure),
+            is_broken: true,
+        })
     }
 }

@@ -17,6 +17,7 @@ pub mod failure;
 mod faults;
 pub mod hook;
 pub mod init;
+mod integrity;
 pub mod limits;
 pub mod look;
 mod made;

@@ -46,7 +46,9 @@ pub struct Options {
     pub offline: bool,
     /// Whether to show what would change and change nothing.
     pub dry_run: bool,
-    /// Whether to keep what nothing can refuse in this clone, where the remote is out of reach.
+    /// Whether any damage of the board refuses to write.
+    pub strict: bool,
+    /// Whether to keep what nothing can refuse in this clone, where the remote is out of reach or the board is broken.
     pub queue: bool,
     /// The remote to publish to, where it is said.
     pub remote: Option<String>,
@@ -101,6 +103,8 @@ pub struct View {
     pub degraded: Option<String>,
     /// The same, for whoever cannot go on without.
     pub(super) fault: Option<Failure>,
+    /// Whether that is because the board's configuration is broken.
+    pub(super) is_broken: bool,
 }
 
 impl View {
@@ -306,7 +310,7 @@ impl Session {
     }
 
     fn view_at(&self, head: Oid) -> Result<View, Failure> {
-        Ok(View { snapshot: self.snapshot(Some(head))?, head, degraded: None, fault: None })
+        Ok(View { snapshot: self.snapshot(Some(head))?, head, degraded: None, fault: None, is_broken: false })
     }
 
     /// Returns the board at a version, with whatever this command has read of it before; no version is an empty board.

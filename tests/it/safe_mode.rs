@@ -136,3 +136,61 @@ fn a_broken_board_is_shown_as_it_was_with_its_fault_and_its_commit() {
     let error = clone.refused("check", 4, "invalid");
     assert_eq!(error["violations"][0]["file"], "squad/squad.json");
 }
+
+#[test]
+fn what_nothing_can_refuse_waits_until_a_broken_board_is_whole() {
+    for trigger in [a_broken_board, a_board_without_its_file] {
+        let (room, clone) = room();
+        let whole = room.file("squad/squad.json").unwrap();
+        let good = room.head();
+        trigger(&room, &clone);
+        let broken = room.head();
+        for line in ["comment t-1 hello", "progress t-1 --step sawing", "new 'An idea' --id idea"] {
+            clone.json(&format!("{line} --agent scout")).exits(4);
+        }
+        // On the board as it was last whole this is nothing that could be refused, and that is no.
+        clone.refused("progress t-1 --step sawing --agent scout --queue", 5, "illegal-transition");
+        clone.refused("comment nope hello --agent scout --queue", 3, "not-found");
+        for line in ["comment t-1 hello", "new 'An idea' --id idea"] {
+            let answer = clone.ok(&format!("{line} --agent scout --queue"));
+            assert_eq!(answer["provisional"], true, "{answer}");
+        }
+        let waits = |answer: &serde_json::Value| ids_of_tasks(&answer["provisional"]);
+        let synced = clone.ok("sync");
+        assert_eq!(waits(&synced).len(), 2, "a board that is still broken refuses nothing for good: {synced}");
+        assert_eq!((room.head(), synced["lost"].clone()), (broken, json!([])));
+
+        room.put(&[("squad/squad.json", Some(&whole))]);
+        let synced = clone.ok("sync");
+        assert_eq!((synced["published"].as_array().map(Vec::len), waits(&synced).len()), (Some(2), 0), "{synced}");
+        assert_eq!(room.task("t-1")["chat"][0]["content"], "hello");
+        assert_eq!(room.task("idea")["title"], "An idea");
+        assert_eq!(room.commits_since(&good).len(), 4, "two by hand, and each change once");
+        clone.ok(&format!("audit --since {}", room.head()));
+    }
+}
+
+fn ids_of_tasks(settled: &serde_json::Value) -> Vec<serde_json::Value> {
+    settled.as_array().unwrap().iter().map(|one| one["op"].clone()).collect()
+}
+
+#[test]
+fn strict_writes_nothing_while_anything_on_the_board_is_damaged() {
+    let (room, clone) = room();
+    clone.ok("claim t-1 --agent scout --strict");
+    clone.ok("release t-1 --note n --agent scout --strict");
+    room.put(&[("squad/tasks/json/t-2.json", Some("{ broken"))]);
+    let before = room.refs();
+    for line in
+        ["comment t-3 hello", "claim t-3", "new more --id t-9", "claim t-3 --dry-run", "comment t-3 hello --queue"]
+    {
+        let error = clone.refused(&format!("{line} --agent scout --strict"), 4, "invalid");
+        assert!(error["why"].as_str().unwrap().contains("t-2.json"), "{line}: {error}");
+        assert_eq!(error["violations"][0]["file"], "squad/tasks/json/t-2.json", "{line}: {error}");
+    }
+    assert_eq!(room.refs(), before);
+    assert_eq!(clone.ok("status")["provisional"], json!([]));
+    let answer = clone.ok("claim t-3 --agent scout");
+    let warnings = crate::kit::strings(&answer["warnings"]).join("\n");
+    assert!(warnings.contains("squad/tasks/json/t-2.json is damaged"), "elsewhere it is a warning: {answer}");
+}

@@ -70,6 +70,9 @@ pub struct Globals {
     /// Do not reach for the remote
     #[arg(long, global = true)]
     pub offline: bool,
+    /// Write nothing while anything on the board is damaged
+    #[arg(long, global = true)]
+    pub strict: bool,
     /// Agree to a push beforehand, where `git config squad.push` is ask
     #[arg(long, global = true)]
     pub yes: bool,
@@ -95,7 +98,7 @@ pub struct Writing {
 /// What the verbs take that nothing can refuse later: `comment`, `progress`, `new`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 pub struct Queueing {
-    /// Keep it in this clone, provisional until `squad sync`, where the remote is out of reach
+    /// Keep it in this clone, provisional until `squad sync`, where the remote is out of reach or the board broken
     #[arg(long)]
     pub queue: bool,
 }

@@ -544,6 +544,7 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
           --json          Answer with one JSON object
       -C <DIR>            Run as if started in this folder
           --offline       Do not reach for the remote
+          --strict        Write nothing while anything on the board is damaged
           --yes           Agree to a push beforehand, where `git config squad.push` is ask
       -q, --quiet         Print data and failures only
       -v, --verbose...    Say more; twice for still more
@@ -607,6 +608,7 @@ fn the_help_of_a_verb_shows_its_words_and_its_example() {
           --json          Answer with one JSON object
       -C <DIR>            Run as if started in this folder
           --offline       Do not reach for the remote
+          --strict        Write nothing while anything on the board is damaged
           --yes           Agree to a push beforehand, where `git config squad.push` is ask
       -q, --quiet         Print data and failures only
       -v, --verbose...    Say more; twice for still more
