@@ -117,7 +117,7 @@ fn plan(cx: &Context<'_>, findings: &mut Findings) -> Result<(), Refusal> {
 
 fn text(verb: Verb, action: &Action) -> Result<(), Refusal> {
     let (given, field, hint) = match action {
-        Action::Comment { text } => (text.as_str(), "text", "give the text, or `-` to read it from standard input"),
+        Action::Comment { text, .. } => (text.as_str(), "text", "give the text, or `-` to read it from standard input"),
         Action::Progress { step, percent } => {
             return match (step.as_deref(), percent) {
                 (Some(step), _) if blank(step) => missing(verb, "step", "it is blank", "say what is being done"),
@@ -291,10 +291,7 @@ fn request(task: &Task, verb: Verb) -> Result<(), Refusal> {
         verb,
         "completionRequest",
         "nobody has asked for a verdict on it",
-        match verb {
-            Verb::Reject => "say it with `squad comment T TEXT`; what is in review is sent back by `squad reject`",
-            _ => "whoever did the work says `squad request-complete T` first",
-        },
+        "whoever did the work says `squad request-complete T` first",
     )
 }
 

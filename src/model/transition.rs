@@ -251,7 +251,7 @@ pub static EDGES: &[Edge] = &[
     Edge { id: "T27", verb: Verb::RequestComplete, from: OPEN, to: Same, who: &[W::Anyone], needs: &[] },
     Edge { id: "T28", verb: Verb::Override, from: NOT_ARCHIVED, to: Same, who: &[W::Owner], needs: &[Need::Text] },
     Edge { id: "T29", verb: Verb::Verify, from: REQUESTABLE, to: To::Status(S::Completed), who: &[W::NotRequester], needs: &[Need::Request, Need::Deliverable, Need::Evidence] },
-    Edge { id: ANSWERED, verb: Verb::Reject, from: REQUEST_DENIABLE, to: Same, who: &[W::NotRequester], needs: &[Need::Request, Need::MissingList] },
+    Edge { id: ANSWERED, verb: Verb::Reject, from: REQUEST_DENIABLE, to: Same, who: &[W::NotRequester], needs: &[Need::MissingList] },
 ];
 
 /// What is asked for outside a review is told to be missing: the request ends, and the task stays where it is.
@@ -306,11 +306,14 @@ pub fn authorize(task: &Task, operation: &Operation, actor: &Agent) -> Result<Au
         return Ok(Authority::Repeat);
     }
     let phase = task.phase();
-    let edge = edges_from(phase).find(|edge| edge.verb == verb);
+    // Where nobody has asked for a verdict there is nothing to answer, and no edge.
+    let is_open = |edge: &Edge| edge.id != ANSWERED || task.completion_request.is_some();
+    let edge = edges_from(phase).find(|edge| edge.verb == verb && is_open(edge));
     check_holder(task, operation, actor, edge)?;
     check_epoch(task, operation)?;
     let Some(edge) = edge else {
-        return Err(Refusal::IllegalTransition { task: task.id.clone(), from: phase, verb, legal: legal_verbs(phase) });
+        let legal = legal_verbs(phase).into_iter().filter(|legal| *legal != verb).collect();
+        return Err(Refusal::IllegalTransition { task: task.id.clone(), from: phase, verb, legal });
     };
     let admitted: Vec<Who> = edge.who.iter().copied().filter(|w| w.admits(task, actor, &operation.action)).collect();
     let may = !admitted.is_empty() && may_change_these_fields(task, actor, &operation.action);
