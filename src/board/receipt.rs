@@ -187,7 +187,7 @@ mod tests {
     fn comment(text: &str) -> Operation {
         Operation {
             id: OpId::from_parts(Millis(1_700_000_000_000), [7; 10]),
-            action: Action::Comment { text: text.to_owned() },
+            action: Action::Comment { text: text.to_owned(), also: Vec::new() },
             task: Some(TaskId::new("mc-1").expect("an id")),
             actor: AgentName::new("scout").expect("a name"),
             basis: Basis { head: Some("abc".to_owned()), epoch: Some(Epoch(3)) },

@@ -322,7 +322,7 @@ impl<'a> Step<'a> {
     fn reshape(&mut self) {
         let operation = self.operation;
         match &operation.action {
-            Action::Comment { text } => self.say(text),
+            Action::Comment { text, .. } => self.say(text),
             Action::Progress { step, percent } => {
                 self.task.progress =
                     Some(Progress { step: step.clone(), percent: *percent, by: operation.actor.clone(), at: self.at });

@@ -59,6 +59,7 @@ pub fn decide(board: &dyn Board, operation: &Operation) -> Result<Decision, Boar
         (Action::AgentsRemove { name }, _) => Ok(decider.agents_remove(actor, name)),
         (Action::New { tasks }, _) => decider.new_tasks(actor, tasks),
         (Action::Archive { tasks }, _) => decider.archive(actor, tasks),
+        (Action::Comment { also, .. }, Some(placed)) if !also.is_empty() => decider.comment(actor, placed, also),
         (_, Some(placed)) => decider.edge(actor, &placed),
         (action, None) => Ok(refused(Refusal::Invalid {
             message: format!("{} needs a task", action.verb().command()),
@@ -81,19 +82,27 @@ struct Decider<'a> {
 impl Decider<'_> {
     /// Takes one task along an edge.
     fn edge(&self, actor: &Agent, placed: &Placed) -> Result<Decision, BoardFault> {
+        match self.step(actor, placed)? {
+            Ok((changes, lock_change)) => self.finish(changes, lock_change),
+            Err(decision) => Ok(decision),
+        }
+    }
+
+    /// Returns the change of one task, and whether it changes what the locks file says; else what is decided instead.
+    fn step(&self, actor: &Agent, placed: &Placed) -> Result<Result<(Changeset, bool), Decision>, BoardFault> {
         let task = &placed.task;
         writable(task)?;
         let operation = match self.tidied()? {
             Ok(operation) => operation,
-            Err(refusal) => return Ok(refused(refusal)),
+            Err(refusal) => return Ok(Err(refused(refusal))),
         };
         let permit = match authorize(task, &operation, actor) {
             Ok(Authority::Granted(permit)) => permit,
-            Ok(Authority::Repeat) => return Ok(self.unchanged(task)),
-            Err(refusal) => return Ok(refused(refusal)),
+            Ok(Authority::Repeat) => return Ok(Err(self.unchanged(task))),
+            Err(refusal) => return Ok(Err(refused(refusal))),
         };
         if let Some(refusal) = self.details(task, &operation)? {
-            return Ok(refused(refusal));
+            return Ok(Err(refused(refusal)));
         }
         let cx = Context {
             board: self.board,
@@ -104,11 +113,11 @@ impl Decider<'_> {
         };
         let findings = match check(task, permit, &cx)? {
             Ok(findings) => findings,
-            Err(refusal) => return Ok(refused(refusal)),
+            Err(refusal) => return Ok(Err(refused(refusal))),
         };
         let after = apply(task, permit.edge, &operation, actor, self.config, &findings);
         if same_but_for_time(task, &after) {
-            return Ok(self.unchanged(task));
+            return Ok(Err(self.unchanged(task)));
         }
         let mut changes = Changeset {
             receipt: ReceiptFacts {
@@ -127,7 +136,7 @@ impl Decider<'_> {
             task: after,
             extra: IndexMap::new(),
         });
-        self.finish(changes, lock_change)
+        Ok(Ok((changes, lock_change)))
     }
 
     /// Returns the operation with its paths in the form that the board keeps.
@@ -198,6 +207,40 @@ impl Decider<'_> {
             _ => format!("{} is already {}", task.id, task.status),
         };
         Decision::Unchanged(Unchanged { task: Some(Box::new(task.clone())), why })
+    }
+
+    /// Says the same on several tasks, or on none of them.
+    fn comment(&self, actor: &Agent, first: Placed, also: &[TaskId]) -> Result<Decision, BoardFault> {
+        let mut placed = vec![first];
+        for id in also {
+            if placed.iter().any(|known| known.task.id.folded() == id.folded()) {
+                continue;
+            }
+            match self.board.task(id)? {
+                Some(other) => placed.push(other),
+                None => return Ok(refused(Refusal::NotFound { what: "task", name: id.to_string() })),
+            }
+        }
+        if placed.len() > NAMED_IN_RECEIPT {
+            return Ok(refused(Refusal::Invalid {
+                message: format!("the same cannot be said on more than {NAMED_IN_RECEIPT} tasks at once"),
+                pointer: "/args/also".to_owned(),
+                hint: "say it on fewer".to_owned(),
+            }));
+        }
+        let mut all = Changeset::default();
+        let mut lock_change = false;
+        for one in &placed {
+            let (changes, locks) = match self.step(actor, one)? {
+                Ok(step) => step,
+                Err(decision) => return Ok(decision),
+            };
+            all.receipt.tasks.extend(changes.receipt.tasks);
+            all.tasks.extend(changes.tasks);
+            all.warnings.extend(changes.warnings);
+            lock_change |= locks;
+        }
+        self.finish(all, lock_change)
     }
 
     fn archive(&self, actor: &Agent, ids: &[TaskId]) -> Result<Decision, BoardFault> {

@@ -58,6 +58,7 @@ impl Operation {
                 tasks.iter().enumerate().filter_map(|(nth, new)| self.id_of_new(nth, new).ok()).collect()
             }
             Action::Archive { tasks } => tasks.clone(),
+            Action::Comment { also, .. } => self.task.iter().chain(also).cloned().collect(),
             _ => self.task.iter().cloned().collect(),
         }
     }
@@ -161,6 +162,9 @@ pub enum Action {
     Comment {
         /// What.
         text: String,
+        /// Further tasks on which the same is said: what concerns two tasks is asked on both, or on none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<TaskId>,
     },
     /// Say how far the work has come.
     Progress {

@@ -310,9 +310,10 @@ impl Refusal {
             Self::DependencyOpen { task, .. } => {
                 format!("`squad dep tree {task}` shows what it waits for; `squad next` picks another")
             }
-            Self::PathLocked { conflicts, .. } => match conflicts.first() {
+            Self::PathLocked { task, conflicts } => match conflicts.first() {
                 Some(c) => format!(
-                    "`squad next` picks a task with free paths; `squad comment {} …` reaches the holder",
+                    "`squad next` picks a task with free paths; `squad comment {task} \"{}…\" --also {}` asks on both tasks",
+                    c.agent.as_ref().map(|agent| format!("@{agent} ")).unwrap_or_default(),
                     c.task
                 ),
                 None => "`squad lock list` shows every lock".to_owned(),

@@ -284,7 +284,7 @@ mod tests {
     fn comment(n: u8) -> Operation {
         Operation {
             id: OpId::from_parts(Millis(1_700_000_000_000 - i64::from(n)), [n; 10]),
-            action: Action::Comment { text: format!("{n}") },
+            action: Action::Comment { text: format!("{n}"), also: Vec::new() },
             task: Some(TaskId::new("t-1").expect("an id")),
             actor: AgentName::new("scout").expect("a name"),
             basis: Basis::default(),

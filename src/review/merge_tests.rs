@@ -467,7 +467,7 @@ fn actions() -> Vec<Action> {
         Action::Claim { plan: None },
         Action::Claim { plan: Some(text()) },
         Action::Start {},
-        Action::Comment { text: text() },
+        Action::Comment { text: text(), also: Vec::new() },
         Action::Progress { step: Some(text()), percent: Some(5) },
         Action::Submit(hand_in()),
         Action::Complete(hand_in()),

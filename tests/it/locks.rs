@@ -98,6 +98,41 @@ fn overlapping_paths_conflict_and_mere_prefixes_of_names_do_not() {
 }
 
 #[test]
+fn a_refusal_names_how_to_ask_the_holder_and_that_asks_on_both_tasks_at_once() {
+    let (room, clone) = two_tasks(json!(["src/a"]), json!(["src/a"]));
+    clone.ok("claim t-1 --agent scout");
+    let error = clone.refused("claim t-2 --agent aria", 7, "path-locked");
+    let hint = error["hint"].as_str().unwrap();
+    assert!(hint.contains("squad comment t-2 \"@scout …\" --also t-1"), "{error}");
+
+    let before = room.head();
+    let refs = room.refs();
+    clone.refused("comment t-2 '@scout may I?' --also nope --agent aria", 3, "not-found");
+    clone.ok("comment t-2 '@scout may I?' --also t-1 --agent aria --dry-run");
+    assert_eq!(room.refs(), refs, "on both or on none");
+    let answer = clone.ok("comment t-2 '@scout may I?' --also t-1 --also t-2 --agent aria");
+    let commits = room.commits_since(&before);
+    assert_eq!(commits.len(), 1, "{commits:#?}");
+    assert_eq!(answer["receipt"]["commit"], commits[0].oid.as_str());
+    for id in ["t-1", "t-2"] {
+        let task = room.task(id);
+        assert_eq!(task["chat"].as_array().map(Vec::len), Some(1), "{task}");
+        assert_eq!(
+            (&task["chat"][0]["author"], &task["chat"][0]["content"]),
+            (&json!("aria"), &json!("@scout may I?"))
+        );
+        assert!(!clone.ok(&format!("log {id}"))["receipts"].as_array().unwrap().is_empty());
+        assert_eq!(clone.ok(&format!("log {id}"))["receipts"][0]["commit"], commits[0].oid.as_str(), "{id}");
+    }
+    let asked = clone.ok("scan --agent scout --fresh");
+    let mentioned: Vec<_> = asked["mentions"].as_array().unwrap().iter().map(|m| m["task"].clone()).collect();
+    assert_eq!(mentioned.len(), 2, "{asked}");
+    assert_eq!(clone.ok("audit")["violations"], json!([]));
+    clone.git("pull --quiet");
+    assert_eq!(clone.ok(&format!("review {before}..HEAD"))["verdict"], "pass");
+}
+
+#[test]
 fn where_case_does_not_count_the_board_says_so() {
     let (room, clone) = two_tasks(json!(["src/Main.rs"]), json!(["SRC/main.rs"]));
     room.configure(|config| config["locks"] = json!({"ignoreCase": true}));

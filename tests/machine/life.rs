@@ -85,7 +85,7 @@ fn every_other_verb_leaves_the_board_whole() {
             ("scout", claim(), Status::InProgress),
             ("scout", Action::Start {}, Status::InProgress),
             ("scout", Action::Progress { step: Some(text("half")), percent: Some(50) }, Status::InProgress),
-            ("pia", Action::Comment { text: text("well done") }, Status::InProgress),
+            ("pia", Action::Comment { text: text("well done"), also: Vec::new() }, Status::InProgress),
             ("scout", Action::SubtaskAdd { title: text("a part"), assigned: Some(name("vault")) }, Status::InProgress),
             ("scout", Action::FilesAdd { paths: vec![text("docs")] }, Status::InProgress),
             ("scout", Action::FilesRemove { paths: vec![text("src")] }, Status::InProgress),

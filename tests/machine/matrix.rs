@@ -55,7 +55,7 @@ fn actions(part: &str, phase: Phase) -> Vec<Action> {
         Action::Edit { changes: vec![FieldChange::Tags { add: vec![text("new")], remove: vec![] }] },
         Action::Edit { changes: vec![FieldChange::Priority { from: Priority::Medium, to: Priority::High }] },
         Action::Assign { to: name("finn") },
-        Action::Comment { text: text("c") },
+        Action::Comment { text: text("c"), also: Vec::new() },
         Action::Progress { step: Some(text("s")), percent: Some(1) },
         Action::SubtaskAdd { title: text("another"), assigned: None },
         Action::SubtaskSet { subtask: text(part), status: SubtaskStatus::Active, comment: None },

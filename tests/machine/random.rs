@@ -54,7 +54,7 @@ fn any_action() -> impl Strategy<Value = Action> {
     prop_oneof![
         12 => claim(),
         3 => Just(Action::Start {}),
-        3 => words().prop_map(|text| Action::Comment { text }),
+        3 => words().prop_map(|text| Action::Comment { text, also: Vec::new() }),
         2 => any::<u8>().prop_map(|n| Action::Progress { step: None, percent: Some(n) }),
         2 => prop::option::of(member()).prop_map(|assigned| Action::SubtaskAdd { title: text("s"), assigned }),
         1 => Just(Action::SubtaskSet { subtask: text("sub"), status: SubtaskStatus::Complete, comment: None }),

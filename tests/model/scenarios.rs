@@ -18,7 +18,7 @@ pub fn claim(clone: u8, actor: &'static str, task: &'static str) -> Planned {
 }
 
 pub fn comment(clone: u8, actor: &'static str, task: &'static str) -> Planned {
-    planned(clone, actor, task, Action::Comment { text: "seen".to_owned() })
+    planned(clone, actor, task, Action::Comment { text: "seen".to_owned(), also: Vec::new() })
 }
 
 pub fn release(clone: u8, actor: &'static str, task: &'static str) -> Planned {

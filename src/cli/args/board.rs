@@ -264,6 +264,9 @@ pub struct CommentArgs {
     /// What to say, or - to read it from stdin
     #[arg(allow_hyphen_values = true)]
     pub text: Text,
+    /// Further task to say the same on, in the same commit; may be repeated
+    #[arg(long, value_name = "T")]
+    pub also: Vec<TaskId>,
     /// What verbs take that nothing can refuse later.
     #[command(flatten)]
     pub queueing: Queueing,

@@ -90,7 +90,7 @@ const CONTRACT: &[&str] = &[
     "squad edit t --title n --description d --priority low --category both --tag x --untag y --due 2026-12-01 --position 1.5 \
      --dry-run",
     "squad assign t a --dry-run",
-    "squad comment t text --dry-run",
+    "squad comment t text --also u --also v --dry-run",
     "squad comment t -",
     "squad progress t --step s --pct 100 --dry-run",
     "squad subtask add t title --assigned a --dry-run",

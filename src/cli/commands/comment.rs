@@ -12,6 +12,6 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &CommentArgs) -> Result<u8
         o.dry_run = args.writing.dry_run;
         o.queue = args.queueing.queue;
     })?;
-    let done = session.act(Some(&args.task), &Action::Comment { text })?;
+    let done = session.act(Some(&args.task), &Action::Comment { text, also: args.also.clone() })?;
     Ok(answers::done(cx, "comment", &done, Vec::new()))
 }

@@ -232,7 +232,7 @@ impl World {
                 0..=2 => Action::Claim { plan: Some("try".to_owned()) },
                 3 => Action::Release { note: "not now".to_owned(), unassign: true },
                 4 => Action::Progress { step: Some("on".to_owned()), percent: None },
-                _ => Action::Comment { text: "hello".to_owned() },
+                _ => Action::Comment { text: "hello".to_owned(), also: Vec::new() },
             };
             (task, action)
         };
