@@ -52,6 +52,7 @@ const WRITING: &[&str] = &[
 /// Every verb that only reads.
 const READING: &[&str] = &[
     "agents",
+    "agents guide",
     "show t-1",
     "list --all",
     "dep tree",

@@ -195,3 +195,36 @@ fn a_role_that_does_not_exist_is_invalid() {
     let room = Room::board();
     room.clone_as("olga").refused("agents add slate --role wizard", 4, "invalid");
 }
+
+#[test]
+fn the_text_for_agents_is_made_from_the_roster_and_nothing_in_it_becomes_markup() {
+    let room = Room::board();
+    let clone = room.clone_as("scout");
+    let ran = clone.squad("agents guide").ok();
+    let (text, table) = ran.stdout.split_once("| name |").unwrap();
+    assert!(text.lines().count() < 15, "{ran}");
+    for verb in ["scan", "claim", "complete", "block", "release", "comment"] {
+        assert!(text.contains(&format!("`squad {verb} ")), "{verb}: {ran}");
+    }
+    assert!(text.contains("--agent NAME"), "{ran}");
+    let rows: Vec<_> = table.lines().skip(2).collect();
+    let listed = clone.ok("agents")["agents"].as_array().unwrap().len();
+    assert_eq!(rows.len(), listed, "{ran}");
+    assert!(rows.contains(&"| knox | manager | agent | dev |"), "{ran}");
+    let answer = clone.ok("agents guide --agent scout");
+    let own = answer["guide"].as_str().unwrap();
+    assert!(own.contains("`squad scan --agent scout`") && !own.contains("NAME"), "{own}");
+
+    let hostile = "x|y`z <img src=q> [a](b) @all";
+    room.configure(|config| {
+        config["policy"] = serde_json::json!({"review": "required"});
+        config["agents"].as_array_mut().unwrap().push(serde_json::json!({"name": hostile, "role": "executor"}));
+    });
+    clone.ok("sync");
+    let before = room.refs();
+    let ran = clone.squad("agents guide --agent scout").ok();
+    assert!(!ran.stdout.contains("<img") && !ran.stdout.contains("@all") && !ran.stdout.contains("[a]("), "{ran}");
+    assert!(ran.stdout.contains("x&#124;y&#96;z"), "it is shown as what it is: {ran}");
+    assert!(ran.stdout.contains("`squad submit T"), "where a review is required nobody is told to complete: {ran}");
+    assert_eq!(room.refs(), before);
+}

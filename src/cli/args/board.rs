@@ -48,6 +48,9 @@ pub enum AgentsCommand {
     /// Strike a member from the roster
     #[command(after_help = "Example:\n  squad agents remove scout")]
     Remove(AgentsRemoveArgs),
+    /// Print what agents should know of this board, as Markdown for AGENTS.md
+    #[command(after_help = "Example:\n  squad agents guide >> AGENTS.md")]
+    Guide,
 }
 
 /// Arguments of `agents add`.

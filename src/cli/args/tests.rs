@@ -80,6 +80,7 @@ const CONTRACT: &[&str] = &[
     "squad sync --accept-rewind --yes",
     "squad agents add a --role executor --kind managed --domain both --email e@example.com --dry-run",
     "squad agents remove a --dry-run",
+    "squad agents guide",
     "squad new t --id i --description d --priority low --assigned a --category dev --file x --file y --depends-on d1 \
      --depends-on d2 --participant p --participant q --tag u --tag v --due 2d --acceptance one --acceptance two --parent p \
      --effect send --effect browser --dry-run",
@@ -566,7 +567,7 @@ fn every_verb_has_a_line_of_help_and_an_example_that_works() {
         let examples: Vec<_> = after.lines().filter_map(|line| line.strip_prefix("  ")).collect();
         assert!(!examples.is_empty(), "{path} has no example");
         for example in examples {
-            let line = example.split(" > ").next().expect("a line has a beginning");
+            let line = example.split(" >").next().expect("a line has a beginning");
             assert!(line.starts_with(&format!("squad {path}")), "{path}: {line}");
             good(line);
         }

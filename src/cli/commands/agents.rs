@@ -1,4 +1,4 @@
-//! `agents`, `agents add`, `agents remove`
+//! `agents`, `agents add`, `agents remove`, `agents guide`
 
 use serde_json::json;
 
@@ -31,11 +31,23 @@ pub(in crate::cli) fn run(
             let agent = Agent { domain: a.domain, email: a.email, ..Agent::new(strict, a.role, a.kind) };
             (Action::AgentsAdd { agent }, a.writing.dry_run)
         }
+        Some(AgentsCommand::Guide) => return guide(cx, name),
         Some(AgentsCommand::Remove(a)) => (Action::AgentsRemove { name: a.name }, a.writing.dry_run),
     };
     let session = cx.session_with(|o| o.dry_run = dry_run)?;
     let done = session.act(None, &action)?;
     list(cx, name, &session, Some(&done))
+}
+
+fn guide(cx: &mut Context<'_>, name: &'static str) -> Result<u8, Failure> {
+    let session = cx.session()?;
+    let view = session.view(Freshness::Due)?;
+    super::warn_degraded(cx, &view);
+    let text = crate::cli::report::guide::guide(view.config()?, cx.globals.agent.as_ref());
+    let answer = Answer::new(name).with("guide", text.as_str()).with("agents", json!(members(&view)?));
+    let answer = super::with_cause(answer, view.degraded.as_deref());
+    cx.ui.answer(&answer, |ui| text.lines().for_each(|line| ui.line(line)));
+    Ok(0)
 }
 
 fn list(

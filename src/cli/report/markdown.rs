@@ -89,7 +89,7 @@ fn row(violation: &Violation) -> String {
 }
 
 /// Returns a text for a cell of a table: no markup, no mention, no link, no line end.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in shown(text).chars().take(CELL) {
         match c {

@@ -3,6 +3,7 @@
 //! Owns how much is shown and how each format is escaped; what is said comes from the review.
 
 pub(in crate::cli) mod github;
+pub(in crate::cli) mod guide;
 pub(in crate::cli) mod markdown;
 pub(in crate::cli) mod sarif;
 pub(in crate::cli) mod text;
