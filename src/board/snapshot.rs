@@ -206,8 +206,11 @@ impl Snapshot {
             entries.iter().filter_map(|entry| Some((task_stem(&entry.name)?, entry.id?))).collect();
         let known: Vec<(Oid, &Card)> =
             live.tasks.iter().filter_map(|card| Some((*files.get(card.id.as_str())?, card))).collect();
-        if let Some(tree) = tree {
-            index.keep(tree, &known, live.invalid.is_empty());
+        match tree {
+            Some(tree) => index.keep(tree, &known, live.invalid.is_empty()),
+            // What is staged has no tree, but reading all of it before each commit costs more than to keep it.
+            None if unknown.len() >= WORTH_A_THREAD => index.keep_files(&known),
+            None => {}
         }
         Ok(live)
     }

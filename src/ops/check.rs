@@ -2,7 +2,7 @@
 //!
 //! Owns which files are looked at, wherever they are; what is wrong with them is `review`'s to say.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::dangling::missing_paths;
@@ -190,19 +190,20 @@ fn no_month(folder: &str) -> Violation {
 
 /// Returns the live tasks whose files were found to break no rule of their own, and that name nobody outside the roster:
 /// with path, stem and card.
-fn clean_cards(snapshot: &Snapshot) -> Result<Vec<(String, String, Card)>, Failure> {
+fn clean_cards(snapshot: &Snapshot) -> Result<Vec<(String, String, &Card)>, Failure> {
     let (Some(index), Ok(Some(config))) = (snapshot.index(), snapshot.config()) else { return Ok(Vec::new()) };
     let roster: HashSet<String> = config.agents.iter().map(|agent| agent.name.folded()).collect();
     // What a look at the whole board has read is known from then on.
-    snapshot.all_live()?;
+    let live = snapshot.all_live()?;
+    let by_id: HashMap<&str, &Card> = live.tasks.iter().map(|card| (card.id.as_str(), card)).collect();
     let mut clean = Vec::new();
     for entry in snapshot.files().list(LIVE_DIR).map_err(unreadable)? {
         let (Some(stem), Some(file), EntryKind::File) = (task_stem(&entry.name), entry.id, entry.kind) else {
             continue;
         };
-        let Some(known) = index.known(file).filter(|known| known.is_clean) else { continue };
-        if known.card.id.as_str() == stem && known.card.names().all(|name| roster.contains(&name.folded())) {
-            clean.push((format!("{LIVE_DIR}/{}", entry.name), stem.to_owned(), known.card));
+        let Some(card) = by_id.get(stem).filter(|_| index.is_clean(file)) else { continue };
+        if card.names().all(|name| roster.contains(&name.folded())) {
+            clean.push((format!("{LIVE_DIR}/{}", entry.name), stem.to_owned(), *card));
         }
     }
     Ok(clean)

@@ -578,3 +578,28 @@ fn the_pre_commit_program_runs_the_hook_that_is_published() {
     assert!(ran.code == 0 && ran.stderr.contains("Passed"), "{ran}");
     run(&["run", "--all-files"]).ok();
 }
+
+#[test]
+fn what_the_hook_had_to_read_of_a_large_board_is_known_to_the_next_one() {
+    let tasks: Vec<_> = (0..300).map(|n| hand_task(&format!("t-{n:03}"), json!({"assigned": "scout"}))).collect();
+    let room = Room::with_tasks(&tasks);
+    let clone = room.clone_as("scout");
+    clone.ok("list");
+    let index = clone.dir.join(".git/squad/index");
+    let file = "squad/tasks/json/t-007.json";
+    let good = clone.read(file);
+    let staged = |text: &str| {
+        clone.write(file, text);
+        clone.git("add squad");
+    };
+    for (text, code) in [(good.replace("Work on", "Rest from"), 0), ("{ broken".to_owned(), 4)] {
+        std::fs::remove_file(&index).unwrap();
+        staged(&text);
+        let first = clone.json("hook pre-commit --agent olga").0;
+        assert_eq!(first.code, code, "{first}");
+        let kept = std::fs::read(&index).expect("it was read, and is kept");
+        let again = clone.json("hook pre-commit --agent olga").0;
+        assert_eq!((again.code, &again.stdout), (code, &first.stdout), "what is kept says the same");
+        assert_eq!(std::fs::read(&index).unwrap(), kept, "and is not written again");
+    }
+}

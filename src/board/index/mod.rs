@@ -112,6 +112,13 @@ impl Index {
         self.replace(write(tree, is_whole, records));
     }
 
+    /// Keeps the cards of files whose folder has no id, in place of what was known. Does nothing where they are known.
+    pub fn keep_files(&self, cards: &[(Oid, &Card)]) {
+        if let Some(no_tree) = Oid::from_bytes(&[0; ID]) {
+            self.keep(no_tree, cards, false);
+        }
+    }
+
     /// Takes note of files that break no rule of their own.
     pub fn mark_clean(&self, files: &[Oid]) {
         let loaded = self.loaded();
