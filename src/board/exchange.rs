@@ -14,7 +14,7 @@ use crate::model::outbox::{self, Outbox, OutboxFault};
 const OUTBOXES: &str = "refs/squad/outboxes/";
 
 /// How many commits are fetched at a time when an operation was made before the history that is here.
-const DEEPEN_BY: u32 = 1000;
+pub(super) const DEEPEN_BY: u32 = 1000;
 
 /// The outbox of a clone, to be pushed.
 pub struct Post {
@@ -37,13 +37,18 @@ impl BoardStore {
         self.mirror_of("outbox", OUTBOXES)
     }
 
-    /// Returns a folder of squad's own refs on the remote, and where its copies are kept here.
-    pub(super) fn mirror_of(&self, folder: &str, ours: &str) -> Option<Mirror> {
-        let theirs = format!("{}/{folder}/", self.namespace.borrow());
+    /// Returns a sort of refs on the remote, and where their copies are kept here.
+    pub(super) fn mirror_of(&self, sort: &str, ours: &str) -> Option<Mirror> {
+        Some(Mirror { theirs: self.beside_the_board(sort)?, ours: ours.to_owned() })
+    }
+
+    /// Returns the prefix of a sort of refs on the remote; nothing where the board would be in its way.
+    pub(super) fn beside_the_board(&self, sort: &str) -> Option<String> {
+        let theirs = format!("{}/{sort}/", self.namespace.borrow());
         let board = format!("refs/heads/{}", self.branch()?);
         let apart = !theirs.starts_with(&format!("{board}/")) && !board.starts_with(&theirs);
         let lawful = theirs.starts_with("refs/") && crate::git::is_branch_name(&format!("{theirs}x"));
-        (apart && lawful).then(|| Mirror { theirs, ours: ours.to_owned() })
+        (apart && lawful).then_some(theirs)
     }
 
     /// Asks the remote for the head of the board and, after that, for the outboxes; records the head.

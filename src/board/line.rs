@@ -128,7 +128,7 @@ impl Line {
 
 /// The author is who acts, by the roster's address for them.
 fn author(operation: &Operation, board: &Snapshot, changes: &Changeset) -> Identity {
-    let config = changes.config.as_ref().or_else(|| board.config().ok().flatten());
+    let config = changes.new_config().or_else(|| board.config().ok().flatten());
     let email = config.and_then(|c| c.agent(&operation.actor)).and_then(|a| a.email.clone());
     Identity {
         name: operation.actor.as_str().to_owned(),

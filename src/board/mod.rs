@@ -9,9 +9,11 @@ pub use crate::git::{
 };
 
 mod back;
+pub mod backup;
 pub mod clone;
 pub mod commits;
 pub mod difference;
+mod earlier;
 pub mod exchange;
 pub mod files;
 pub mod folder;

@@ -5,10 +5,13 @@
 
 use indexmap::IndexMap;
 
-use super::files::Files;
-use super::layout::{ATTRIBUTES, CONFIG, attributes_with_block, attributes_with_first_block, task_path};
+use super::files::{EntryKind, Files};
+use super::layout::{
+    ARCHIVE_DIR, ATTRIBUTES, CONFIG, LIVE_DIR, TASKS_DIR, attributes_with_block, attributes_with_first_block, task_path,
+};
 use super::snapshot::{Snapshot, strict};
 use crate::model::board::{Board, BoardFault, Changeset, TaskChange};
+use crate::model::earlier::Returned;
 use crate::model::locks::LocksFile;
 use crate::schema::{Known, Violation, load_board, render, render_task, validate_coordination};
 
@@ -46,9 +49,16 @@ pub fn files_of(snapshot: &Snapshot, changes: &Changeset) -> Result<Vec<FileChan
         load_board(CONFIG, &bytes).map_err(errors_only)?;
         files.push(FileChange { path: CONFIG.to_owned(), content: Some(bytes) });
     }
-    let locks_path = changes.config.as_ref().map_or_else(|| snapshot.locks_path(), |c| c.locks.file.clone());
+    let locks_path = changes.new_config().map_or_else(|| snapshot.locks_path(), |c| c.locks.file.clone());
+    if let Some(returned) = &changes.returned {
+        returned_files(snapshot, returned, &locks_path, &mut files)?;
+    }
     if let Some(locks) = &changes.locks {
-        let bytes = over(snapshot, &locks_path, |old| render(old, locks, Known::Coordination))?;
+        let bytes = over(snapshot, &locks_path, |old| match render(old, locks, Known::Coordination) {
+            // What comes back from an earlier version may come back over a file that is damaged.
+            Err(_) if changes.returned.is_some() => render(None, locks, Known::Coordination),
+            rendered => rendered,
+        })?;
         let document = crate::schema::Json::parse(&bytes).expect("what was rendered can be read back");
         refuse_errors(validate_coordination(&locks_path, &document))?;
         files.push(FileChange { path: locks_path.clone(), content: Some(bytes) });
@@ -90,6 +100,43 @@ fn task_files(snapshot: &Snapshot, change: &TaskChange, files: &mut Vec<FileChan
         files.push(FileChange { path: task_path(id, before), content: None });
     }
     files.push(FileChange { path, content: Some(bytes) });
+    Ok(())
+}
+
+/// Brings back files of an earlier version: as they were, or with what has happened since written over them.
+fn returned_files(
+    snapshot: &Snapshot,
+    returned: &Returned,
+    locks_path: &str,
+    files: &mut Vec<FileChange>,
+) -> Result<(), RenderFault> {
+    let lost = || BoardFault::Unreadable("the version that comes back is no version of this board".into());
+    let (then, _) = snapshot.version(&returned.version)?.ok_or_else(lost)?;
+    // What stands where a folder of the board should goes first.
+    for folder in [TASKS_DIR, LIVE_DIR, ARCHIVE_DIR] {
+        let here = snapshot.files().find(folder).map_err(BoardFault::Unreadable)?;
+        if here.is_some_and(|here| here.kind != EntryKind::Folder) {
+            files.push(FileChange { path: folder.to_owned(), content: None });
+        }
+    }
+    for task in &returned.tasks {
+        let was = then.task_bytes(&task.id, &task.from)?.ok_or_else(lost)?;
+        let path = task_path(&task.id, &task.to);
+        let bytes = match &task.task {
+            None => was,
+            Some(task) => render_task(Some(&was), task, &IndexMap::new())
+                .map_err(|fault| RenderFault::Invalid(vec![crate::schema::compile::parse_violation(&path, &fault)]))?,
+        };
+        strict(&path, task.id.as_str(), &bytes).map_err(errors_only)?;
+        files.extend(task.gone.iter().map(|place| FileChange { path: task_path(&task.id, place), content: None }));
+        files.push(FileChange { path, content: Some(bytes) });
+    }
+    for (comes_back, path) in [(returned.config.is_some(), CONFIG), (returned.locks, locks_path)] {
+        if comes_back {
+            let content = read(then.files(), path)?.ok_or_else(lost)?;
+            files.push(FileChange { path: path.to_owned(), content: Some(content) });
+        }
+    }
     Ok(())
 }
 

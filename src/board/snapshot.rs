@@ -11,12 +11,14 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::Oid;
+use super::earlier::History;
 use super::files::{Entry, EntryKind, Files, MAX_FILE, ReadError};
 use super::index::Index;
 use super::layout::{ARCHIVE_DIR, CONFIG, LIVE_DIR, TASKS_DIR, task_path, task_stem};
 use crate::model::board::{Board, BoardFault, Changeset, Decided, Place, Placed, TaskChange};
 use crate::model::card::Card;
 use crate::model::config::{BoardConfig, DEFAULT_LOCKS_FILE};
+use crate::model::earlier::Earlier;
 use crate::model::id::{OpId, TaskId};
 use crate::model::locks::{LocksFile, normalise};
 use crate::model::task::{SCHEMA_VERSION, Task};
@@ -35,6 +37,8 @@ const WAITING: usize = 8;
 pub struct Snapshot {
     read: Rc<Reading>,
     decided: HashMap<OpId, Decided>,
+    /// The commits that it comes from, where it comes from commits.
+    history: Option<History>,
 }
 
 /// The files, and what has been made of them so far.
@@ -74,7 +78,7 @@ impl Snapshot {
             archive: OnceCell::new(),
             names: OnceCell::new(),
         };
-        Self { read: Rc::new(read), decided: HashMap::new() }
+        Self { read: Rc::new(read), decided: HashMap::new(), history: None }
     }
 
     /// Returns the same board, read with the help of an index.
@@ -84,6 +88,18 @@ impl Snapshot {
             read.index = Some(index);
         }
         self
+    }
+
+    /// Returns the same board, knowing the commits that it comes from.
+    #[must_use]
+    pub(super) fn with_history(mut self, history: History) -> Self {
+        self.history = Some(history);
+        self
+    }
+
+    /// Returns the commits that the board comes from.
+    pub(super) fn history(&self) -> Option<&History> {
+        self.history.as_ref()
     }
 
     /// Returns the index that the board is read with.
@@ -103,7 +119,16 @@ impl Snapshot {
     #[must_use]
     pub fn succeeded_by(self, files: Box<dyn Files>, changes: &Changeset) -> Self {
         let moved = changes.tasks.iter().any(|change| change.before.as_ref() != Some(&change.after));
-        let Self { read, decided } = self;
+        let Self { read, decided, history } = self;
+        if changes.returned.is_some() {
+            // Whole files have come back: there is little that could be carried over.
+            let index = read.index.clone();
+            let after = Self { decided, history, ..Self::new(files) };
+            return match index {
+                Some(index) => after.with_index(index),
+                None => after,
+            };
+        }
         let (config, live, archive, names, index) = match Rc::try_unwrap(read) {
             Ok(read) => (read.config, read.live, read.archive, read.names, read.index),
             Err(read) => {
@@ -121,12 +146,12 @@ impl Snapshot {
         let read = Reading {
             files,
             index,
-            config: changes.config.clone().map_or(config, |config| OnceCell::from(Some(config))),
+            config: changes.new_config().cloned().map_or(config, |config| OnceCell::from(Some(config))),
             live,
             archive: if moved { OnceCell::new() } else { archive },
             names: if moved { OnceCell::new() } else { names },
         };
-        Self { read: Rc::new(read), decided }
+        Self { read: Rc::new(read), decided, history }
     }
 
     /// Returns the files that the board is read from.
@@ -257,6 +282,20 @@ impl Snapshot {
             found.extend(review::not_a_folder(folder, kind_of(entry.kind)));
         }
         Ok(found)
+    }
+
+    /// Returns what stands where a locks file should.
+    ///
+    /// # Errors
+    /// [`BoardFault::Unreadable`] when the board itself cannot be read.
+    pub(super) fn locks_at(&self, path: &str) -> Result<LocksFile, BoardFault> {
+        Ok(match self.files().find(path).map_err(BoardFault::Unreadable)? {
+            None => LocksFile::read(None),
+            Some(entry) => match self.bytes(path, &entry) {
+                Ok(bytes) => LocksFile::read(Some(&bytes)),
+                Err(violation) => LocksFile::Broken { why: violation.message, kept: indexmap::IndexMap::new() },
+            },
+        })
     }
 
     /// Returns the content of a board file that must be an ordinary one.
@@ -520,18 +559,15 @@ impl Board for Snapshot {
     }
 
     fn locks(&self) -> Result<LocksFile, BoardFault> {
-        let path = self.locks_path();
-        match self.files().find(&path).map_err(BoardFault::Unreadable)? {
-            None => Ok(LocksFile::read(None)),
-            Some(entry) => match self.bytes(&path, &entry) {
-                Ok(bytes) => Ok(LocksFile::read(Some(&bytes))),
-                Err(violation) => Ok(LocksFile::Broken { why: violation.message, kept: indexmap::IndexMap::new() }),
-            },
-        }
+        self.locks_at(&self.locks_path())
     }
 
     fn decided(&self, id: &OpId) -> Result<Option<Decided>, BoardFault> {
         Ok(self.decided.get(id).cloned())
+    }
+
+    fn earlier(&self, version: &str) -> Result<Option<Earlier>, BoardFault> {
+        self.look_back(version)
     }
 }
 

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::commits::{IndexFiles, Source, TreeFiles};
+use super::earlier::History;
 use super::files::Files;
 use super::index::Index;
 use super::layout::{CONFIG, pathspecs};
@@ -324,7 +325,11 @@ impl BoardStore {
     /// [`AccessFault::Git`] when the version cannot be read.
     pub fn snapshot(&self, head: Option<Oid>) -> Result<Snapshot, AccessFault> {
         let tree = head.map(|head| self.store.read_commit(head)).transpose()?.map(|commit| commit.tree);
-        Ok(self.indexed(Box::new(TreeFiles::new(Source::Store(self.store.clone()), tree))))
+        let board = self.indexed(Box::new(TreeFiles::new(Source::Store(self.store.clone()), tree)));
+        Ok(match head {
+            Some(head) => board.with_history(History { store: self.store.clone(), head }),
+            None => board,
+        })
     }
 
     /// Returns what the user's index would make of the board; `index` is the file that a hook was given.
@@ -378,8 +383,9 @@ impl BoardStore {
     /// # Errors
     /// [`AccessFault::Git`] when it cannot be read.
     pub fn snapshot_of(&self, source: Source, commit: Oid) -> Result<Snapshot, AccessFault> {
-        let tree = source.objects().read_commit(commit)?.tree;
-        Ok(self.indexed(Box::new(TreeFiles::new(source, Some(tree)))))
+        let Source::User(objects) = source else { return self.snapshot(Some(commit)) };
+        let tree = objects.read_commit(commit)?.tree;
+        Ok(self.indexed(Box::new(TreeFiles::new(Source::User(objects), Some(tree)))))
     }
 
     /// Lets the user's checkout follow to a head, where that touches nothing of theirs.

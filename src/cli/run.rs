@@ -132,6 +132,7 @@ fn dispatch(cli: Cli, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Check(args) => commands::check::run(&mut cx, &args),
         Command::Review(args) => commands::review::run(&mut cx, &args),
         Command::Audit(args) => commands::audit::run(&mut cx, &args),
+        Command::Backup(args) => commands::backup::run(&mut cx, name, args),
         Command::Doctor => commands::doctor::run(&mut cx),
         Command::Schema(args) => commands::papers::schema(&mut cx, &args),
         Command::Lock(args) => commands::lock::run(&mut cx, name, args),

@@ -12,6 +12,7 @@ mod harden;
 pub mod history;
 pub mod hooks;
 pub mod keys;
+mod listing;
 pub mod objects;
 mod oid;
 mod pack;

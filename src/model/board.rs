@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::card::Card;
 use super::config::BoardConfig;
+use super::earlier::{Earlier, Returned};
 use super::id::{Epoch, OpId, TaskId};
 use super::locks::{Coordination, LocksFile};
 use super::refusal::Refusal;
@@ -53,6 +54,15 @@ pub trait Board {
     /// # Errors
     /// [`BoardFault::Unreadable`] when the history cannot be read.
     fn decided(&self, id: &OpId) -> Result<Option<Decided>, BoardFault>;
+
+    /// Returns an earlier version of this board, by its commit, and what has become of its tasks since; nothing where
+    /// it is no version of this board.
+    ///
+    /// # Errors
+    /// [`BoardFault::Unreadable`] when the history from there to here is not known: then nobody can tell.
+    fn earlier(&self, _version: &str) -> Result<Option<Earlier>, BoardFault> {
+        Err(BoardFault::Unreadable("its history is not here".into()))
+    }
 }
 
 /// Why the board could not be read.
@@ -90,6 +100,13 @@ pub struct Placed {
     pub place: Place,
     /// The task.
     pub task: Task,
+}
+
+impl Changeset {
+    /// Returns the configuration that it brings.
+    pub fn new_config(&self) -> Option<&BoardConfig> {
+        self.config.as_ref().or_else(|| self.returned.as_ref()?.config.as_ref())
+    }
 }
 
 /// The folder of a task's file.
@@ -130,6 +147,8 @@ pub struct Changeset {
     pub config: Option<BoardConfig>,
     /// The new locks file.
     pub locks: Option<Coordination>,
+    /// What comes back from an earlier version.
+    pub returned: Option<Returned>,
     /// Whether the board is being made, with the files around it.
     pub founding: bool,
     /// What the receipt says.

@@ -3,6 +3,7 @@
 //! [`decide`] is pure: the same board and the same operation give the same answer on every machine, whoever asks.
 //! It is asked by the verbs, again after every rejected push, and by whoever checks the history.
 
+mod back;
 mod create;
 mod finality;
 mod roster;
@@ -38,6 +39,9 @@ pub fn decide(board: &dyn Board, operation: &Operation) -> Result<Decision, Boar
     }
     if let Action::Init { branch, agents, gate } = &operation.action {
         return roster::init(board, operation, branch, agents, gate.as_ref());
+    }
+    if let Action::BackupRestore { name, commit } = &operation.action {
+        return back::restore(board, operation, name, commit);
     }
     let Some(config) = board.config()? else {
         return Ok(refused(Refusal::NotFound { what: "board", name: "here".to_owned() }));

@@ -8,6 +8,7 @@ pub mod card;
 pub mod code;
 pub mod config;
 pub mod decide;
+pub mod earlier;
 pub mod graph;
 pub mod id;
 pub mod locks;

@@ -100,6 +100,7 @@ impl Verb {
             Self::FilesRemove => "files remove",
             Self::DepAdd => "dep add",
             Self::DepRemove => "dep remove",
+            Self::BackupRestore => "backup restore",
             other => other.as_str(),
         }
     }
@@ -116,6 +117,7 @@ words! {
         Submit = "submit", Reject = "reject", Approve = "approve", Complete = "complete", Verify = "verify",
         RequestComplete = "request-complete", Override = "override", Fail = "fail", Restart = "restart",
         Recover = "recover", Archive = "archive", Restore = "restore", Cancel = "cancel", Reopen = "reopen",
+        BackupRestore = "backup-restore",
     }
 }
 
@@ -323,6 +325,13 @@ pub enum Action {
         /// Why.
         reason: String,
     },
+    /// Bring back what an earlier version of the board had.
+    BackupRestore {
+        /// The backup's name.
+        name: String,
+        /// The version that it names: a commit in the history of the board.
+        commit: String,
+    },
 }
 
 impl Action {
@@ -364,6 +373,7 @@ impl Action {
             Self::Restore { .. } => Verb::Restore,
             Self::Cancel { .. } => Verb::Cancel,
             Self::Reopen { .. } => Verb::Reopen,
+            Self::BackupRestore { .. } => Verb::BackupRestore,
         }
     }
 }

@@ -263,6 +263,7 @@ impl Refusal {
             Self::UnknownAgent { .. } => Some("only members of the roster act on the board".to_owned()),
             Self::NotFound { what: "task", .. } => Some("no task file has that id, live or archived".to_owned()),
             Self::NotFound { what: "agent", .. } => Some("the roster has no such name".to_owned()),
+            Self::NotFound { what: "backup", .. } => Some("what it names is no part of the board's history".to_owned()),
             Self::NotFound { .. } | Self::Invalid { .. } => None,
         }
     }
@@ -272,6 +273,7 @@ impl Refusal {
         Some(match self {
             Self::NotFound { what: "agent", .. } => "`squad agents` lists the roster".to_owned(),
             Self::NotFound { what: "board", .. } => "`squad init` makes one".to_owned(),
+            Self::NotFound { what: "backup", .. } => "`squad backup list` shows them".to_owned(),
             Self::NotFound { what: "subtask", .. } => "`squad show` lists the subtasks".to_owned(),
             Self::NotFound { .. } => "`squad list --all` shows every task".to_owned(),
             Self::UnknownAgent { name } => {

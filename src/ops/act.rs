@@ -86,7 +86,7 @@ impl Session {
         make: impl Fn(&View) -> Result<Action, Failure>,
     ) -> Result<Done, Failure> {
         if self.options.offline && !self.options.dry_run && !self.options.queue {
-            return Err(offline(verb));
+            return Err(offline(verb.command()));
         }
         self.agree_to_push()?;
         if self.options.dry_run || self.options.queue || self.options.offline {
@@ -411,8 +411,8 @@ fn may_come_of_age(verb: Verb, code: ErrorCode) -> bool {
     }
 }
 
-fn offline(verb: Verb) -> Failure {
-    Failure::new(ErrorCode::RemoteUnreachable, format!("cannot {} offline", verb.command()))
+pub(super) fn offline(verb: &str) -> Failure {
+    Failure::new(ErrorCode::RemoteUnreachable, format!("cannot {verb} offline"))
         .why("a change counts only once the remote has it, and --offline forbids to ask the remote")
         .hint("leave --offline out")
 }

@@ -23,7 +23,7 @@ use crate::model::code::ErrorCode;
 use crate::model::config::BoardConfig;
 use crate::model::decide::decide;
 use crate::model::id::{OpId, TaskId};
-use crate::model::operation::{Operation, Verb};
+use crate::model::operation::{Action, Operation, Verb};
 use crate::model::vocabulary::IdentityPolicy;
 use crate::schema::Violation;
 
@@ -222,6 +222,15 @@ impl Auditor<'_> {
         let before = self.session.snapshot(parent)?;
         if let Ok(Some(config)) = before.config() {
             self.is_authored(commit, operation, config);
+        }
+        if let (Action::BackupRestore { commit, .. }, Some(parent)) = (&operation.action, parent)
+            && let Ok(version) = commit.parse::<Oid>()
+        {
+            let board = &self.session.board;
+            let ask = (!self.session.options.offline).then_some(self.session.limits.network);
+            if !board.reach_back(version, parent, ask)? && board.objects().is_shallow() {
+                return Err(not_all_here());
+            }
         }
         let changes = match decide(&before, operation) {
             Ok(Decision::Applied(changes)) => changes,

@@ -4,6 +4,7 @@
 
 pub mod act;
 pub mod audit;
+pub mod backup;
 pub mod block;
 pub mod check;
 pub mod claim;

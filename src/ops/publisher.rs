@@ -21,7 +21,7 @@ use crate::board::{FetchFault, Follow, Oid, PushOutcome, RejectedBy, end_orphans
 use crate::failpoint::{Step, reach};
 use crate::model::board::{Board, Changeset};
 use crate::model::id::OpId;
-use crate::model::operation::{Operation, Verb};
+use crate::model::operation::{Action, Operation, Verb};
 use crate::runner::process::Process;
 
 /// How long a remote that has refused an outbox is not offered another.
@@ -221,6 +221,19 @@ impl<'a> Publisher<'a> {
         Ok(())
     }
 
+    /// An operation that goes back to an earlier version can be decided where the history from there is. Where it cannot
+    /// be fetched, the operation is left to others.
+    fn bring_what_it_goes_back_to(&mut self, head: Oid, operation: &Operation) -> Result<(), AccessFault> {
+        let Action::BackupRestore { commit, .. } = &operation.action else { return Ok(()) };
+        let Ok(commit) = commit.parse::<Oid>() else { return Ok(()) };
+        let board = &self.session.board;
+        if self.is_worth_deepening(operation) && !board.reach_back(commit, head, None)? {
+            self.deepened = true;
+            board.reach_back(commit, head, Some(self.session.limits.network))?;
+        }
+        Ok(())
+    }
+
     /// Tells whether an operation may have been made on a board that is only beyond the history that is here, and is
     /// not so old that others have settled it long ago.
     fn is_worth_deepening(&self, operation: &Operation) -> bool {
@@ -342,6 +355,9 @@ impl Shared for Publisher<'_> {
             (None, Reach::TooFar) => Standing::TooOld,
         };
         self.past = Some(past);
+        if standing == Standing::Open {
+            self.bring_what_it_goes_back_to(head, operation).map_err(trouble)?;
+        }
         Ok(standing)
     }
 

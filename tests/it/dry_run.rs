@@ -45,6 +45,9 @@ const WRITING: &[&str] = &[
     "restore old",
     "cancel back --reason r",
     "reopen done --reason r",
+    "backup",
+    "backup before-migration",
+    "backup restore kept",
     "hook install",
     "hook uninstall",
 ];
@@ -69,6 +72,7 @@ const READING: &[&str] = &[
     "check",
     "review HEAD~1..HEAD",
     "audit",
+    "backup list",
     "doctor",
     "schema",
     "schema task",
@@ -113,7 +117,8 @@ fn no_writing_verb_moves_anything_on_a_dry_run() {
     room.put(&[("squad/tasks/archived/2026-01/old.json", Some(serde_json::to_string_pretty(&old).unwrap() + "\n"))]);
     let clone = room.clone_as("olga");
     clone.write("in.json", r#"[{"title": "One"}, {"title": "Two"}]"#);
-    clone.ok("list");
+    clone.ok("backup kept");
+    clone.ok("comment back since");
     let before = (room.refs(), clone.git("for-each-ref"), clone.status(), clone.git("rev-parse HEAD"));
     for line in WRITING {
         let answer = clone.ok(&format!("{line} --dry-run"));

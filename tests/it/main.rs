@@ -18,6 +18,7 @@ mod kit;
 
 mod action;
 mod audit;
+mod backup;
 mod board_verbs;
 mod chaos;
 mod corpus;

@@ -44,7 +44,13 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "override",
         ],
     ),
-    ("Truth", &["sync", "status", "log", "activity", "stats", "diff", "check", "review", "audit", "doctor", "schema"]),
+    (
+        "Truth",
+        &[
+            "sync", "status", "log", "activity", "stats", "diff", "check", "review", "audit", "backup", "doctor",
+            "schema",
+        ],
+    ),
     ("Team", &["agents", "lock"]),
     ("More", &["hook", "merge-driver", "completions", "man", "demo"]),
 ];

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod backup;
 mod board;
 mod help;
 mod hook;
@@ -17,6 +18,7 @@ mod truth;
 mod value;
 mod work;
 
+pub use backup::{BackupArgs, BackupCommand, BackupRestoreArgs};
 pub use board::*;
 pub use help::{COMMON, GROUPS, command};
 pub use hook::{HookArgs, HookCommand};
@@ -250,6 +252,11 @@ pub enum Command {
     /// Decide the history of the board again, commit by commit
     #[command(after_help = "Examples:\n  squad audit\n  squad audit mc-042 --since HEAD~20")]
     Audit(AuditArgs),
+    /// Give the board as it is a name to come back to
+    #[command(
+        after_help = "Examples:\n  squad backup\n  squad backup before-migration\n  squad backup list\n  squad backup restore before-migration --dry-run"
+    )]
+    Backup(BackupArgs),
     /// Look at everything that squad leans on
     #[command(after_help = "Example:\n  squad doctor")]
     Doctor,
@@ -334,6 +341,9 @@ impl Command {
             Self::Check(_) => "check",
             Self::Review(_) => "review",
             Self::Audit(_) => "audit",
+            Self::Backup(BackupArgs { command: None, .. }) => "backup",
+            Self::Backup(BackupArgs { command: Some(BackupCommand::List), .. }) => "backup list",
+            Self::Backup(BackupArgs { command: Some(BackupCommand::Restore(_)), .. }) => "backup restore",
             Self::Doctor => "doctor",
             Self::Schema(_) => "schema",
             Self::Lock(LockCommand::Check(_)) => "lock check",
@@ -402,6 +412,9 @@ pub(crate) const NAMES: &[&str] = &[
     "check",
     "review",
     "audit",
+    "backup",
+    "backup list",
+    "backup restore",
     "doctor",
     "schema",
     "lock check",

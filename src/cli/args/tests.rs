@@ -77,6 +77,10 @@ const CONTRACT: &[&str] = &[
     "squad init --branch b --remote r --template mission-control --dry-run",
     "squad agents",
     "squad doctor",
+    "squad backup --dry-run",
+    "squad backup before-migration --dry-run",
+    "squad backup list",
+    "squad backup restore before-migration --dry-run",
     "squad sync --accept-rewind --yes",
     "squad agents add a --role executor --kind managed --domain both --email e@example.com --dry-run",
     "squad agents remove a --dry-run",
@@ -523,6 +527,7 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
       check             Check files against the schema and the rules of the board
       review            Judge what a branch changes on the board
       audit             Decide the history of the board again, commit by commit
+      backup            Give the board as it is a name to come back to
       doctor            Look at everything that squad leans on
       schema            Print the schema of a file or an answer
 

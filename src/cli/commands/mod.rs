@@ -4,6 +4,7 @@ pub(super) mod agents;
 pub(super) mod answers;
 pub(super) mod archive;
 pub(super) mod audit;
+pub(super) mod backup;
 pub(super) mod block;
 pub(super) mod check;
 pub(super) mod claim;

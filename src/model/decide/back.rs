@@ -1,0 +1,177 @@
+//! Deciding what comes back from an earlier version of the board.
+//!
+//! The history only grows: what is brought back is one more change. A file that was merely damaged is again what it
+//! was, byte for byte. A task that has moved on since gets its content back and keeps what was said and done, and its
+//! epoch rises above every one that it ever had, so that whoever holds it by now is fenced.
+
+use super::refused;
+use crate::model::board::{Board, BoardFault, Changeset, Decision, Place, Placed, ReceiptFacts, Unchanged};
+use crate::model::config::Agent;
+use crate::model::decide::NAMED_IN_RECEIPT;
+use crate::model::earlier::{Departure, Earlier, Later, Returned, ReturnedTask};
+use crate::model::id::Epoch;
+use crate::model::locks::{Coordination, LocksFile, derive, updated};
+use crate::model::operation::Operation;
+use crate::model::refusal::Refusal;
+use crate::model::requirement::may_change_roster;
+use crate::model::task::{HistoryEntry, Message, Task};
+use crate::model::transition::Who;
+
+/// Decides bringing back the version of a backup.
+pub(super) fn restore(
+    board: &dyn Board,
+    operation: &Operation,
+    name: &str,
+    version: &str,
+) -> Result<Decision, BoardFault> {
+    let now = match board.config() {
+        Ok(config) => config,
+        Err(BoardFault::Broken { .. }) => None,
+        Err(fault) => return Err(fault),
+    };
+    let Some(earlier) = board.earlier(version)? else {
+        return Ok(refused(Refusal::NotFound { what: "backup", name: name.to_owned() }));
+    };
+    // A board without a roster that can be used has nobody to ask: the one that it had says who may.
+    let Some(config) = now.or(earlier.config.as_ref()) else {
+        return Ok(refused(Refusal::NotFound { what: "board", name: "here".to_owned() }));
+    };
+    let Some(actor) = config.agent(&operation.actor) else {
+        return Ok(refused(Refusal::UnknownAgent { name: operation.actor.clone() }));
+    };
+    if let Some(refusal) = may_not(operation, actor) {
+        return Ok(refused(refusal));
+    }
+    let tasks: Vec<(ReturnedTask, &Departure)> =
+        earlier.tasks.iter().map(|departed| (returned(departed, operation, name), departed)).collect();
+    let mut changes = Changeset::default();
+    let locks = locks(board, &earlier, &tasks, operation)?;
+    let verbatim = matches!(locks, Some(LocksChange::AsTheyWere));
+    if let Some(LocksChange::Anew(new)) = locks {
+        changes.locks = Some(new);
+    }
+    let config = if now.is_none() { earlier.config.clone() } else { None };
+    if tasks.is_empty() && config.is_none() && !verbatim && changes.locks.is_none() {
+        let why = format!("every task of {name} is as it was then");
+        return Ok(Decision::Unchanged(Unchanged { task: None, why }));
+    }
+    if tasks.len() <= NAMED_IN_RECEIPT {
+        let tasks = tasks.iter().map(|(task, _)| task.id.clone()).collect();
+        changes.receipt = ReceiptFacts { tasks, ..ReceiptFacts::default() };
+    }
+    let tasks = tasks.into_iter().map(|(task, _)| task).collect();
+    changes.returned = Some(Returned { version: version.to_owned(), tasks, config, locks: verbatim });
+    Ok(Decision::Applied(Box::new(changes)))
+}
+
+/// Bringing back what was, undoes what everybody has done since: that is for those who may change the roster.
+fn may_not(operation: &Operation, actor: &Agent) -> Option<Refusal> {
+    (!may_change_roster(actor.role)).then(|| Refusal::NotPermitted {
+        verb: operation.verb(),
+        task: None,
+        actor: actor.name.clone(),
+        role: actor.role,
+        who: vec![Who::Chief, Who::Owner],
+    })
+}
+
+fn returned(departed: &Departure, operation: &Operation, name: &str) -> ReturnedTask {
+    let Placed { place, task: then } = &departed.then;
+    let task = mended(then, &departed.since, operation, name);
+    let to = task.as_ref().map_or_else(|| place.clone(), Place::of);
+    let gone = departed.now.iter().filter(|now| **now != to).cloned().collect();
+    ReturnedTask { id: then.id.clone(), from: place.clone(), to, gone, task }
+}
+
+/// Returns the task as it is to be; nothing where only damage was done, and its file is to be what it was.
+fn mended(then: &Task, since: &[Later], operation: &Operation, name: &str) -> Option<Task> {
+    // What does not go on from the history that was there has not come from the machine.
+    let moved = |later: &&Later| later.task.epoch > then.epoch || goes_on(then, &later.task);
+    let has_moved = since.iter().any(|later| moved(&later));
+    let mut task = then.clone();
+    for later in since.iter().filter(|later| has_moved || later.by_operation) {
+        add_messages(&mut task.chat, &later.task.chat);
+    }
+    if !has_moved && task.chat == then.chat {
+        return None;
+    }
+    let at = since.iter().map(|later| later.task.updated_at).max().unwrap_or_default().max(operation.at);
+    task.updated_at = at.max(then.updated_at);
+    if !has_moved {
+        return Some(task);
+    }
+    for later in since.iter().filter(moved) {
+        for entry in &later.task.state_history {
+            if !task.state_history.contains(entry) {
+                task.state_history.push(entry.clone());
+            }
+        }
+    }
+    task.epoch = since.iter().map(|later| later.task.epoch).fold(then.epoch, Epoch::max).next();
+    if let Some(claim) = &mut task.claim {
+        claim.epoch = task.epoch;
+    }
+    task.state_history.push(HistoryEntry {
+        state: task.status,
+        timestamp: task.updated_at,
+        actor: operation.actor.clone(),
+        trigger: Some(operation.verb().as_str().to_owned()),
+        op: Some(operation.id),
+        reason: Some(format!("from the backup {name}")),
+        completion: None,
+    });
+    Some(task)
+}
+
+/// Tells whether a history begins with all of what was there, and says more.
+fn goes_on(then: &Task, later: &Task) -> bool {
+    later.state_history.len() > then.state_history.len() && later.state_history.starts_with(&then.state_history)
+}
+
+fn add_messages(chat: &mut Vec<Message>, more: &[Message]) {
+    for message in more {
+        if chat.iter().all(|known| known.id != message.id) {
+            chat.push(message.clone());
+        }
+    }
+}
+
+/// What becomes of the locks file.
+enum LocksChange {
+    /// It is again what it was.
+    AsTheyWere,
+    /// It is written anew.
+    Anew(Coordination),
+}
+
+/// The locks follow from the tasks, as always. Where they come to what the file said then, and nobody has written
+/// anything else into it since, it is again that file.
+fn locks(
+    board: &dyn Board,
+    earlier: &Earlier,
+    tasks: &[(ReturnedTask, &Departure)],
+    operation: &Operation,
+) -> Result<Option<LocksChange>, BoardFault> {
+    let comes_back = |card: &crate::model::card::Card| tasks.iter().any(|(task, _)| task.id == card.id);
+    let kept = board.live()?.iter().filter(|card| !comes_back(card)).map(|card| &**card);
+    let back = tasks.iter().filter(|(task, _)| task.to == Place::Live);
+    let back = back.map(|(task, departed)| task.task.as_ref().unwrap_or(&departed.then.task));
+    let work = derive(kept.chain(back));
+    let (then, now) = &earlier.locks;
+    let as_it_was = match (then, now) {
+        (LocksFile::Ours(then), LocksFile::Absent | LocksFile::Broken { .. }) => then.current_work == work,
+        (LocksFile::Ours(then), LocksFile::Ours(now)) => {
+            then.current_work == work && now.current_work != work && said_the_same(then, now)
+        }
+        _ => false,
+    };
+    if as_it_was {
+        return Ok(Some(LocksChange::AsTheyWere));
+    }
+    Ok(updated(now, work, operation.at).map(LocksChange::Anew))
+}
+
+/// Tells whether two locks files differ at most in what squad writes.
+fn said_the_same(then: &Coordination, now: &Coordination) -> bool {
+    then.shared_resources == now.shared_resources && then.notes == now.notes && then.extra == now.extra
+}
