@@ -44,6 +44,16 @@ impl BoardStore {
         self.remote.letters(self.objects(), &format!("{namespace}/outbox/"), max, limit)
     }
 
+    /// Tries a push beside the board without making it: the board itself may move meanwhile. The inner error is what the remote, or git, says
+    /// against it.
+    ///
+    /// # Errors
+    /// [`GitError`] where git could not be run, or gave no answer in time.
+    pub fn may_push(&self, head: Oid, limit: Duration) -> Result<Result<(), String>, GitError> {
+        let Some(outboxes) = self.beside_the_board("outbox") else { return Ok(Ok(())) };
+        self.remote.may_push(self.objects(), head, &format!("{outboxes}trial"), limit)
+    }
+
     /// Returns the board's files that are changed in the worktree where the user stands.
     ///
     /// # Errors

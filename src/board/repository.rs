@@ -12,7 +12,7 @@ use super::store::BoardStore;
 use crate::git::hooks::{self, HooksFolder};
 use crate::git::{Git, GitError, Place, Settings};
 
-pub use crate::git::hooks::{CONFIGURED_SINCE, find_program, is_program};
+pub use crate::git::hooks::{CONFIGURED_SINCE, find_program, find_programs, is_program};
 pub use crate::git::keys::{expanded, signing_environment};
 
 /// The user's repository.

@@ -60,7 +60,12 @@ pub fn is_program(path: &Path) -> bool {
 
 /// Returns the program that a hook finds under a name, by the `PATH` that it would inherit from here.
 pub fn find_program(name: &str) -> Option<PathBuf> {
-    let search = env::var_os("PATH")?;
+    find_programs(name).into_iter().next()
+}
+
+/// Returns every program of that name on the search path, in the order in which they are looked for.
+pub fn find_programs(name: &str) -> Vec<PathBuf> {
+    let search = env::var_os("PATH").unwrap_or_default();
     let named = format!("{name}{}", env::consts::EXE_SUFFIX);
-    env::split_paths(&search).map(|folder| folder.join(&named)).find(|path| is_program(path))
+    env::split_paths(&search).map(|folder| folder.join(&named)).filter(|path| is_program(path)).collect()
 }

@@ -95,6 +95,30 @@ impl Remote {
         Ok(letters)
     }
 
+    /// Lets git try a push of a commit to a ref. Nothing is sent; what the remote refuses before it is sent
+    /// anything is the inner error.
+    ///
+    /// # Errors
+    /// [`GitError::TimedOut`], [`GitError::NotStarted`].
+    pub fn may_push(
+        &self,
+        store: &Store,
+        commit: Oid,
+        name: &str,
+        limit: Duration,
+    ) -> Result<Result<(), String>, GitError> {
+        let push = self.network("push", store, limit).verb();
+        let push =
+            push.args(["--dry-run", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no"]);
+        let push = push.arg("--").arg(self.address()).arg(format!("{commit}:{name}"));
+        let finished = push.run()?;
+        match finished.end {
+            End::Exited(0) => Ok(Ok(())),
+            End::TimedOut => Err(finished.into_error()),
+            _ => Ok(Err(finished.reason())),
+        }
+    }
+
     /// Returns what is changed, staged or untracked at or below these paths of a worktree.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use crate::board::probe::{git_version, version_numbers};
 use crate::clock::Clock;
 use crate::model::vocabulary::words;
 
+mod around;
 mod here;
 mod there;
 
@@ -95,12 +96,19 @@ pub fn examine(options: Options, clock: Rc<dyn Clock>) -> Vec<Probe> {
     let session = match Session::open(options, clock) {
         Ok(session) => session,
         Err(failure) => {
-            probes.push(Probe::of("repository", &failure));
+            let probe = Probe::of("repository", &failure);
+            probes.push(match here::way_out_of_a_sandbox(&probe.detail) {
+                Some(fix) => probe.fix(fix),
+                None => probe,
+            });
             return probes;
         }
     };
     probes.push(here::repository(&session));
+    probes.push(around::clone(&session));
+    probes.push(around::git_locks(&session));
     probes.push(here::state(&session));
+    probes.push(around::disk(&session));
     probes.push(here::storage(&session));
     probes.push(here::store(&session));
     probes.push(here::index(&session));
@@ -108,14 +116,20 @@ pub fn examine(options: Options, clock: Rc<dyn Clock>) -> Vec<Probe> {
     let asked = there::ask(&session);
     probes.push(there::remote(&session, &asked));
     probes.push(there::board(&session, &asked));
+    probes.push(there::stale(&session));
+    probes.push(around::attributes(&session));
     probes.push(there::identity(&session));
+    probes.push(there::signing(&session));
+    probes.push(there::access(&session, &asked));
     probes.push(there::outboxes(&session, &asked));
     probes.push(there::clock(&session));
     probes.push(here::push(&session));
+    probes.push(around::exclude(&session));
     probes.push(here::worktree(&session));
     probes.push(here::unpushed(&session));
     probes.push(here::hook(&session));
     probes.push(here::merge_driver(&session));
+    probes.push(around::program(&session));
     probes
 }
 

@@ -21,7 +21,7 @@ mod install;
 mod managers;
 mod survey;
 
-pub use install::{Change, Changed, install, uninstall};
+pub use install::{Change, Changed, install, uninstall, was_installed};
 pub use survey::{find_repository, status};
 
 /// The event of git that squad has something to say about.

@@ -211,7 +211,7 @@ const DRIVERS: [(&str, &str); 4] = [
 ];
 
 /// First line of squad's block in `info/exclude`.
-const EXCLUDE_BEGIN: &str = "# squad: begin";
+pub(super) const EXCLUDE_BEGIN: &str = "# squad: begin";
 
 /// What an agent keeps for itself, below the root of a worktree.
 const EXCLUDED: &str = "# squad: begin\n/memory/heartbeat-state.json\n/memory/*/WORKING.md\n# squad: end\n";

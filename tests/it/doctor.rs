@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 
-use crate::kit::{Checkout, Room, hand_task, now_ms, words};
+#[cfg(target_os = "linux")]
+use crate::kit::Mount;
+use crate::kit::{Checkout, Room, hand_task, hours_ago, now_ms, words};
 
 const DESTRUCTIVE: &[&str] = &[
     "--force",
@@ -69,10 +71,27 @@ fn program(room: &Room, script: &str) -> String {
     format!("{}:/usr/bin:/bin", folder.display())
 }
 
+/// Makes folders with a squad in each and returns a PATH that begins with them.
+fn path_with_squads(room: &Room, folders: &[&str]) -> String {
+    let folders: Vec<String> = folders.iter().map(|folder| room.path().join(folder).display().to_string()).collect();
+    for folder in &folders {
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::copy(env!("CARGO_BIN_EXE_squad"), format!("{folder}/squad")).unwrap();
+    }
+    // The git of these tests is not always the one that the system has.
+    let git = room.path().join("git-alone");
+    if !git.exists() {
+        std::fs::create_dir_all(&git).unwrap();
+        std::os::unix::fs::symlink(crate::kit::need("git").unwrap(), git.join("git")).unwrap();
+    }
+    format!("{}:{}:/usr/bin:/bin", folders.join(":"), git.display())
+}
+
 #[test]
 fn of_a_healthy_clone_nothing_is_said_but_that_all_is_well() {
-    let (_room, clone) = healthy();
-    let checks = examined(&clone, &[]);
+    let (room, clone) = healthy();
+    let path = path_with_squads(&room, &["bin"]);
+    let checks = examined(&clone, &[("PATH", &path)]);
     for check in &checks {
         assert!(check["state"] == "ok" && check["warning"].is_null(), "{check}");
     }
@@ -82,21 +101,30 @@ fn of_a_healthy_clone_nothing_is_said_but_that_all_is_well() {
         [
             "git",
             "repository",
+            "clone",
+            "git-locks",
             "state",
+            "disk",
             "storage",
             "store",
             "index",
             "queue",
             "remote",
             "board",
+            "stale",
+            "attributes",
             "identity",
+            "signing",
+            "access",
             "outboxes",
             "clock",
             "push",
+            "exclude",
             "worktree",
             "unpushed",
             "hook",
             "merge-driver",
+            "program",
         ]
     );
     let ran = clone.squad("doctor").ok();
@@ -361,4 +389,169 @@ fn the_push_setting_and_the_format_of_refs_are_looked_at() {
     found(&clone, "push", "failed", "perhaps");
     let reftable = room.clone_with("tables", "--ref-format=reftable remote.git");
     assert_eq!(found(&reftable, "repository", "ok", "reftables")["warning"], true);
+}
+
+#[test]
+fn a_task_that_nobody_has_touched_for_three_days_is_stale() {
+    let room = Room::with_tasks(&[
+        hand_task("t-1", json!({"status": "in-progress", "assigned": "scout", "updatedAt": hours_ago(72)})),
+        hand_task("t-2", json!({"status": "in-progress", "assigned": "aria"})),
+        hand_task("t-3", json!({"status": "completed", "assigned": "aria", "updatedAt": hours_ago(9000)})),
+    ]);
+    let clone = room.clone_as("olga");
+    let stale = found(&clone, "stale", "ok", "t-1 (in-progress, 3 days without news)");
+    assert!(stale["warning"] == true && stale["fix"].is_string(), "{stale}");
+    assert!(!stale["detail"].as_str().unwrap().contains("t-2") && !stale["detail"].as_str().unwrap().contains("t-3"));
+    clone.ok("comment t-1 'still at it' --agent scout");
+    assert_eq!(found(&clone, "stale", "ok", "no task")["warning"], Value::Null);
+}
+
+#[test]
+fn a_lock_that_git_left_long_ago_is_named_with_its_age_and_holder_and_stays() {
+    let (_room, clone) = healthy();
+    clone.write(".git/index.lock", "");
+    found(&clone, "git-locks", "ok", "no lock");
+    let lock = clone.dir.join(".git/index.lock");
+    let file = std::fs::File::options().write(true).open(&lock).unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(3600)).unwrap();
+    let told = found(&clone, "git-locks", "ok", "index.lock, 60 min old");
+    if cfg!(target_os = "linux") {
+        assert!(told["detail"].as_str().unwrap().contains(&format!("process {}", std::process::id())), "{told}");
+        drop(file);
+        found(&clone, "git-locks", "ok", "held open by no process");
+    }
+    assert!(told["warning"] == true && told["fix"].as_str().unwrap().contains("ls -l"), "{told}");
+    assert!(lock.exists());
+}
+
+#[test]
+fn what_init_has_written_for_git_is_missed_when_it_is_gone() {
+    let (room, clone) = healthy();
+    clone.write(".git/info/exclude", "# mine\n");
+    assert_eq!(found(&clone, "exclude", "ok", "does not name")["warning"], true);
+    clone.ok("init");
+    assert_eq!(found(&clone, "exclude", "ok", "stays out")["warning"], Value::Null);
+    found(&clone, "attributes", "ok", "names the board's files");
+    room.put(&[(".gitattributes", Some("*.png binary\n"))]);
+    let gone = found(&clone, "attributes", "ok", "lacks the line `squad/** text eol=lf`");
+    assert!(gone["warning"] == true && gone["fix"].is_string(), "{gone}");
+}
+
+#[test]
+fn a_sparse_checkout_without_the_board_and_other_sorts_of_clones_are_told() {
+    let (room, clone) = healthy();
+    found(&clone, "clone", "ok", "whole");
+    clone.git("sparse-checkout set src");
+    assert_eq!(found(&clone, "clone", "ok", "leaves out squad/")["warning"], true);
+    clone.git("sparse-checkout add squad");
+    assert_eq!(found(&clone, "clone", "ok", "sparse")["warning"], Value::Null);
+    room.git("config uploadpack.allowFilter true");
+    let url = room.remote_url();
+    let partial = room.clone_with("partial", &format!("--filter=blob:none --depth=1 {url}"));
+    found(&partial, "clone", "ok", "shallow");
+    found(&partial, "clone", "ok", "partial");
+}
+
+#[test]
+fn a_remote_that_takes_no_push_is_found_without_pushing() {
+    let (room, clone) = healthy();
+    let before = room.refs();
+    found(&clone, "access", "ok", "takes pushes");
+    clone.git(&format!("config remote.origin.pushurl {}/nowhere.git", room.path().display()));
+    found(&clone, "access", "failed", "takes no push");
+    assert_eq!(room.refs(), before);
+}
+
+#[test]
+fn of_several_squads_on_the_path_the_one_that_would_run_is_told() {
+    let (room, clone) = healthy();
+    let program = |path: &str| check(&examined(&clone, &[("PATH", path)]), "program");
+    let none = program("/usr/bin:/bin");
+    assert!(none["warning"] == true && none["detail"].as_str().unwrap().contains("no squad is on PATH"), "{none}");
+    let two = program(&path_with_squads(&room, &["one", "two"]));
+    assert!(two["warning"] == true && two["detail"].as_str().unwrap().contains("there are 2"), "{two}");
+    std::fs::write(room.path().join("one/squad"), "#!/bin/sh\necho squad 0.0.1\n").unwrap();
+    let path = format!("{0}/one:{0}/two:/usr/bin:/bin", room.path().display());
+    let other = program(&path);
+    assert!(other["warning"] == true && other["detail"].as_str().unwrap().contains("is squad 0.0.1"), "{other}");
+    std::fs::write(room.path().join("one/squad"), "#!/bin/sh\nexit 9\n").unwrap();
+    assert_eq!(program(&path)["state"], "failed");
+}
+
+#[test]
+fn where_signatures_count_a_text_is_signed_and_verified() {
+    if crate::kit::need("ssh-keygen").is_none() {
+        return;
+    }
+    let (room, clone) = healthy();
+    found(&clone, "signing", "ok", "no signatures");
+    room.configure(|config| config["policy"] = json!({"identity": "signature"}));
+    found(&clone, "signing", "failed", "no key is named");
+    let key = room.path().join("key");
+    let keygen = crate::kit::need("ssh-keygen").unwrap();
+    let made =
+        std::process::Command::new(keygen).args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    clone.git(&format!("config squad.signingKey {}", key.display()));
+    assert_eq!(found(&clone, "signing", "ok", "trusts no keys")["warning"], true);
+    let public = std::fs::read_to_string(key.with_extension("pub")).unwrap();
+    clone.write("allowed", format!("olga@example.test namespaces=\"squad-op\" {public}"));
+    clone.git(&format!("config squad.allowedSigners {}", clone.dir.join("allowed").display()));
+    found(&clone, "signing", "ok", "signs, and the signature is theirs");
+    clone.write("nobody", "");
+    clone.git(&format!("config squad.allowedSigners {}", clone.dir.join("nobody").display()));
+    found(&clone, "signing", "failed", "not one of olga");
+}
+
+#[test]
+fn where_addresses_count_a_member_without_one_is_told() {
+    let (room, clone) = healthy();
+    room.configure(|config| {
+        config["policy"] = json!({"identity": "email"});
+        for agent in config["agents"].as_array_mut().unwrap() {
+            if agent["name"] == "scout" {
+                agent.as_object_mut().unwrap().shift_remove("email");
+            }
+        }
+    });
+    clone.git("config squad.agent scout");
+    found(&clone, "identity", "failed", "none for scout");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_nearly_full_and_one_that_is_read_only_are_told_with_a_way_out() {
+    let (room, clone) = healthy();
+    let state = clone.dir.join(".git/squad");
+    let kept = room.path().join("kept");
+    std::fs::create_dir_all(&kept).unwrap();
+    let Some(read_only) = Mount::read_only(&clone.dir.join(".git")) else {
+        return crate::kit::skip("this machine does not let tests mount a disk");
+    };
+    let checks = examined(&clone, &[]);
+    let told: Vec<&Value> = checks.iter().filter(|check| check["state"] == "failed").collect();
+    let fix = told.first().and_then(|check| check["fix"].as_str()).unwrap_or_default().to_owned();
+    assert!(fix.contains("excludedCommands") && fix.contains("Codex"), "{checks:#?}");
+    drop(read_only);
+    std::fs::rename(&state, &kept.join("squad")).unwrap();
+    let small = Mount::small(&state, 8 * 1024).expect("the other mount worked");
+    found(&clone, "disk", "failed", "MiB free");
+    drop(small);
+}
+
+#[test]
+fn a_hook_that_was_installed_and_is_gone_is_a_failure_until_it_is_back_or_not_wanted() {
+    let (_room, clone) = healthy();
+    let path = clone.path_with_git("2.53.0");
+    let hook = || check(&examined(&clone, &[("PATH", &path)]), "hook");
+    let run = |line: &str| assert_eq!(clone.squad_with(&words(line), b"", &[("PATH", &path)]).0.code, 0, "{line}");
+    run("hook install");
+    assert_eq!((&hook()["state"], &hook()["warning"]), (&json!("ok"), &Value::Null));
+    std::fs::remove_file(clone.dir.join(".git/hooks/pre-commit")).unwrap();
+    let gone = hook();
+    assert!(gone["state"] == "failed" && gone["detail"].as_str().unwrap().contains("is gone"), "{gone}");
+    run("hook install");
+    assert_eq!(hook()["state"], "ok");
+    run("hook uninstall");
+    assert_eq!(hook()["state"], "ok");
 }

@@ -12,7 +12,7 @@ use crate::board::probe::RefFormat;
 use crate::board::repository::Repository;
 use crate::board::{GitError, Oid};
 use crate::model::id::Millis;
-use crate::ops::hook::status;
+use crate::ops::hook::{status, was_installed};
 
 /// Longest time that looking through the private store may take.
 const STORE_LIMIT: Duration = Duration::from_secs(30);
@@ -45,9 +45,23 @@ pub(super) fn state(session: &Session) -> Probe {
     let folder = session.board.state_dir();
     match try_to_write(&folder) {
         Ok(()) => Probe::ok("state", format!("{} can be written", folder.display())),
-        Err(error) => Probe::failed("state", format!("{} cannot be written: {error}", folder.display()))
-            .fix("allow writing there: a sandbox may keep the git folder read-only, or the disk is full"),
+        Err(error) => {
+            let detail = format!("{} cannot be written: {error}", folder.display());
+            let fix = way_out_of_a_sandbox(&detail).unwrap_or("make room there, or allow writing");
+            Probe::failed("state", detail).fix(fix)
+        }
     }
+}
+
+/// What opens a sandbox that keeps the git folder read-only, where that is what the system says. Reading verbs do
+/// without.
+pub(super) fn way_out_of_a_sandbox(detail: &str) -> Option<&'static str> {
+    let words = ["Read-only file system", "Operation not permitted", "Permission denied"];
+    words.iter().any(|word| detail.contains(word)).then_some(
+        "let squad write into the git folder: in Claude Code `\"sandbox\": {\"excludedCommands\": [\"squad *\"]}` in \
+         .claude/settings.json; in Codex approve the command, or run it with full access; elsewhere mount the folder so \
+         that it can be written",
+    )
 }
 
 /// What every command needs: a file that is written, synced, renamed, locked and removed.
@@ -219,9 +233,10 @@ pub(super) fn unpushed(session: &Session) -> Probe {
     }
 }
 
-/// What asks squad before a commit, as `hook status` tells it; that none does is no fault.
+/// What asks squad before a commit, as `hook status` tells it; that none does is no fault, unless one was put in here.
 pub(super) fn hook(session: &Session) -> Probe {
-    let hooks = match status(&Repository::of(&session.board)) {
+    let repository = Repository::of(&session.board);
+    let hooks = match status(&repository) {
         Ok(hooks) => hooks,
         Err(failure) => return Probe::of("hook", &failure),
     };
@@ -230,6 +245,10 @@ pub(super) fn hook(session: &Session) -> Probe {
         return Probe::skipped("hook", "there is none");
     };
     let detail = format!("{}: {}", hook.path, hook.detail);
+    if hook.state != State::Ok && was_installed(&repository) {
+        return Probe::failed("hook", format!("the hook that was installed here is gone: {detail}"))
+            .fix("`squad hook install` puts it in again; `squad hook uninstall` says that it is not wanted");
+    }
     let probe = if hook.state == State::Failed { Probe::warning("hook", detail) } else { Probe::ok("hook", detail) };
     Probe { fix: hook.fix.clone(), ..probe }
 }

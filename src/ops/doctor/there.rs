@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::check::check_snapshot;
 use super::super::failure::Failure;
 use super::super::session::Session;
+use super::super::signing::{Signers, sign};
 use super::Probe;
 use super::here::listed;
 use crate::board::FetchFault;
@@ -12,10 +13,16 @@ use crate::board::probe::Announced;
 use crate::board::store::AccessFault;
 use crate::model::board::Board;
 use crate::model::config::BoardConfig;
+use crate::model::id::OpId;
+use crate::model::operation::{Action, Basis, Operation};
 use crate::model::outbox::{self, MAX_BYTES};
+use crate::model::vocabulary::{IdentityPolicy, Status};
 
 /// How far in milliseconds the newest commit may lie in the future.
 const SKEW: i64 = 5 * 60 * 1000;
+
+/// A day, in milliseconds.
+const DAY: u64 = 24 * 60 * 60 * 1000;
 
 /// What came of asking the remote for the board.
 pub(super) enum Asked {
@@ -87,8 +94,115 @@ pub(super) fn identity(session: &Session) -> Probe {
         return Probe::skipped("identity", "the roster cannot be read");
     };
     match session.actor(config) {
+        Ok(agent) if config.policy.identity == IdentityPolicy::Email && agent.email.is_none() => {
+            let detail = format!("the board goes by addresses, and the roster has none for {}", agent.name);
+            Probe::failed("identity", detail)
+                .fix("let the owner enter it as `email` in squad/squad.json: else no audit can tell who acted")
+        }
         Ok(agent) => Probe::ok("identity", format!("{} acts, as {}", agent.name, agent.role)),
         Err(failure) => Probe::of("identity", &failure),
+    }
+}
+
+/// No task is left alone for ever: each status has an age without news at which somebody should look.
+pub(super) fn stale(session: &Session) -> Probe {
+    let snapshot = session.board.head().ok().flatten().and_then(|head| session.snapshot(Some(head)).ok());
+    let Some(snapshot) = snapshot else { return Probe::skipped("stale", "nothing of the board has been fetched yet") };
+    let tasks = match snapshot.live() {
+        Ok(tasks) => tasks,
+        Err(fault) => return Probe::of("stale", &fault.into()),
+    };
+    let now = session.now();
+    let mut old: Vec<(u64, String)> = Vec::new();
+    for task in tasks {
+        let age = now.since(task.updated_at);
+        if longest_silence(task.status).is_some_and(|longest| age > longest) {
+            let told = format!("{} ({}, {} days without news)", task.id, task.status, age / DAY);
+            old.push((age, told));
+        }
+    }
+    if old.is_empty() {
+        return Probe::ok("stale", "no task has been without news for too long");
+    }
+    old.sort_by(|a, b| b.cmp(a));
+    let names: Vec<String> = old.into_iter().map(|(_, told)| told).collect();
+    Probe::warning("stale", listed(&names))
+        .fix("`squad show` says who has it: `squad comment` asks, `squad block` or `squad release` tells how it stands")
+}
+
+/// Returns the age without news, in milliseconds, at which a task of this status is stale; nothing where it may rest.
+const fn longest_silence(status: Status) -> Option<u64> {
+    match status {
+        Status::InProgress => Some(DAY),
+        Status::Ready | Status::Review => Some(3 * DAY),
+        Status::Blocked => Some(7 * DAY),
+        Status::Backlog => Some(90 * DAY),
+        Status::Completed | Status::Archived => None,
+    }
+}
+
+/// Whether what this clone signs can be verified, where the board asks for signatures: a text is signed and verified.
+pub(super) fn signing(session: &Session) -> Probe {
+    let snapshot = session.board.head().ok().flatten().and_then(|head| session.snapshot(Some(head)).ok());
+    let Some(Ok(config)) = snapshot.as_ref().map(|snapshot| snapshot.require_config()) else {
+        return Probe::skipped("signing", "there is no roster to sign for");
+    };
+    if config.policy.identity != IdentityPolicy::Signature {
+        return Probe::ok("signing", "the board asks for no signatures");
+    }
+    let Ok(actor) = session.actor(config) else { return Probe::skipped("signing", "nobody is known to act") };
+    let action = Action::Comment { text: "a text that the doctor signs".to_owned() };
+    let (dir, settings) = (session.board.place.run_dir(), &session.board.settings);
+    let operation = Operation {
+        id: OpId::from_parts(session.now(), [0; 10]),
+        action,
+        task: None,
+        actor: actor.name.clone(),
+        basis: Basis::default(),
+        at: session.now(),
+        signature: None,
+    };
+    let signed = match sign(operation, config, settings, dir) {
+        Ok(signed) => signed,
+        Err(failure) => return Probe::of("signing", &failure),
+    };
+    let Some(signers) = Signers::of(settings) else {
+        return Probe::warning(
+            "signing",
+            format!("{} can sign, and this clone trusts no keys to verify by", actor.name),
+        )
+        .fix("`git config squad.allowedSigners FILE` names the file of keys");
+    };
+    match signers.verify(&signed, actor, dir) {
+        Ok(()) => Probe::ok("signing", format!("{} signs, and the signature is theirs", actor.name)),
+        Err(why) => Probe::failed("signing", why)
+            .fix("correct the file that `git config squad.allowedSigners` names, or the key of `squad.signingKey`"),
+    }
+}
+
+/// Whether the remote lets this clone push, as far as a push that is only tried can tell: no hook is run for it.
+pub(super) fn access(session: &Session, asked: &Asked) -> Probe {
+    match asked {
+        Asked::Not => return Probe::skipped("access", "--offline forbids to ask the remote"),
+        Asked::Silent(_) => return Probe::skipped("access", "the remote does not answer"),
+        Asked::Answered | Asked::NoBoard(_) => {}
+    }
+    if session.board.remote_name().is_none() {
+        return Probe::ok("access", "this repository is its own remote");
+    }
+    let Ok(Some(head)) = session.board.head() else {
+        return Probe::skipped("access", "nothing of the board has been fetched yet");
+    };
+    let snapshot = session.snapshot(Some(head)).ok();
+    if let Some(config) = snapshot.as_ref().and_then(|snapshot| snapshot.config().ok().flatten()) {
+        session.board.set_namespace(&config.refs.namespace);
+    }
+    match session.board.may_push(head, session.limits.network) {
+        Ok(Ok(())) => Probe::ok("access", "the remote takes pushes of this clone, as far as a trial tells"),
+        Ok(Err(why)) => Probe::failed("access", format!("the remote takes no push of this clone: {why}")).fix(
+            "`git push --dry-run` shows the same; allow this user to write there, or set another address for pushes",
+        ),
+        Err(fault) => Probe::unavailable("access", fault.to_string()),
     }
 }
 

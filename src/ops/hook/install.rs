@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::survey::{Script, Survey, has_lines};
 use super::{EVENT, Hook, How, NAME, block};
 use crate::board::repository::Repository;
-use crate::board::store::write_with_mode;
+use crate::board::store::{write_whole, write_with_mode};
 use crate::model::code::ErrorCode;
 use crate::ops::act::difference;
 use crate::ops::doctor::State;
@@ -68,7 +68,22 @@ pub fn install(repository: &Repository, program: Option<&Path>, dry_run: bool) -
         };
         changes.extend(rewrite(&survey.file, old, Some(&new), dry_run)?);
     }
+    let note = note_of(repository);
+    if !dry_run && note.parent().is_some_and(Path::is_dir) {
+        // Without the note a hook that goes missing is merely not missed.
+        let _ = write_whole(&note, b"");
+    }
     Ok(Changed { hooks: super::status(repository)?, changes })
+}
+
+/// Tells whether a hook was put in here and has not been taken out again by squad.
+pub fn was_installed(repository: &Repository) -> bool {
+    note_of(repository).exists()
+}
+
+/// Where this clone notes, with its own state, that it wants the hook.
+fn note_of(repository: &Repository) -> PathBuf {
+    repository.place.common_dir.join("squad").join("hooked")
 }
 
 /// Takes out what [`install`] has put in, wherever that was. What somebody wrote by hand stays.
@@ -85,6 +100,9 @@ pub fn uninstall(repository: &Repository, dry_run: bool) -> Result<Changed, Fail
     for file in [Some(&survey.file), survey.passed_over.as_ref()].into_iter().flatten().filter(|file| has_lines(file)) {
         let old = fs::read(file).map_err(|error| failed("read", file, &error))?;
         changes.extend(rewrite(file, &old, block::without_lines(&old).as_deref(), dry_run)?);
+    }
+    if !dry_run {
+        let _ = fs::remove_file(note_of(repository));
     }
     Ok(Changed { hooks: super::status(repository)?, changes })
 }
