@@ -244,3 +244,24 @@ fn unreadable(error: GitError) -> BoardFault {
 fn not_here() -> BoardFault {
     BoardFault::Unreadable("the history back to that version is not all here".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::render::Overlay;
+    use crate::model::decide::decide;
+    use crate::model::operation::Operation;
+
+    #[test]
+    fn where_the_history_is_not_here_nobody_refuses_what_they_cannot_know() {
+        let roster = r#"{"schemaVersion": 1, "board": {"branch": "main"}, "agents": [{"name": "olga", "role": "owner", "kind": "human"}]}"#;
+        let files = Overlay::new([("squad/squad.json".to_owned(), roster.as_bytes().to_vec())]);
+        let operation: Operation = serde_json::from_str(
+            r#"{"id": "01JD0000000000000000000000", "verb": "backup-restore", "args": {"name": "early", "commit": "1111111111111111111111111111111111111111"},
+                "actor": "olga", "basis": {}, "at": 1795230851000}"#,
+        )
+        .unwrap();
+        let decided = decide(&Snapshot::new(Box::new(files)), &operation);
+        assert!(matches!(decided, Err(BoardFault::Unreadable(_))), "{decided:?}");
+    }
+}

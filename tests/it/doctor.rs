@@ -533,7 +533,7 @@ fn a_disk_that_is_nearly_full_and_one_that_is_read_only_are_told_with_a_way_out(
     let fix = told.first().and_then(|check| check["fix"].as_str()).unwrap_or_default().to_owned();
     assert!(fix.contains("excludedCommands") && fix.contains("Codex"), "{checks:#?}");
     drop(read_only);
-    std::fs::rename(&state, &kept.join("squad")).unwrap();
+    std::fs::rename(&state, kept.join("squad")).unwrap();
     let small = Mount::small(&state, 8 * 1024).expect("the other mount worked");
     found(&clone, "disk", "failed", "MiB free");
     drop(small);

@@ -6,6 +6,7 @@ use super::answers;
 use crate::cli::args::{BackupArgs, BackupCommand};
 use crate::cli::run::Context;
 use crate::cli::ui::{Answer, Cell, DIM, GOOD, Line, STRONG, Table, WARN, plural};
+use crate::model::id::TaskId;
 use crate::model::time::rfc3339;
 use crate::ops::backup;
 use crate::ops::failure::Failure;
@@ -89,7 +90,7 @@ fn restore(cx: &mut Context<'_>, name: &'static str, wanted: &str, dry_run: bool
             ui.line(Line::new().styled(GOOD, "restored ").text(&what).styled(DIM, &format!("  commit {commit}")));
         }
         if !back.kept.is_empty() {
-            let first: Vec<&str> = back.kept.iter().take(NAMED).map(|id| id.as_str()).collect();
+            let first: Vec<&str> = back.kept.iter().take(NAMED).map(TaskId::as_str).collect();
             let more = back.kept.len().saturating_sub(NAMED);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let what = format!("{}{more}", first.join(", "));

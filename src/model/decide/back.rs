@@ -48,7 +48,7 @@ pub(super) fn restore(
     let locks = locks(board, &earlier, &tasks, operation)?;
     let verbatim = matches!(locks, Some(LocksChange::AsTheyWere));
     if let Some(LocksChange::Anew(new)) = locks {
-        changes.locks = Some(new);
+        changes.locks = Some(*new);
     }
     let config = if now.is_none() { earlier.config.clone() } else { None };
     if tasks.is_empty() && config.is_none() && !verbatim && changes.locks.is_none() {
@@ -141,7 +141,7 @@ enum LocksChange {
     /// It is again what it was.
     AsTheyWere,
     /// It is written anew.
-    Anew(Coordination),
+    Anew(Box<Coordination>),
 }
 
 /// The locks follow from the tasks, as always. Where they come to what the file said then, and nobody has written
@@ -168,7 +168,7 @@ fn locks(
     if as_it_was {
         return Ok(Some(LocksChange::AsTheyWere));
     }
-    Ok(updated(now, work, operation.at).map(LocksChange::Anew))
+    Ok(updated(now, work, operation.at).map(|new| LocksChange::Anew(Box::new(new))))
 }
 
 /// Tells whether two locks files differ at most in what squad writes.
