@@ -17,7 +17,6 @@ use super::queue::make_private;
 use super::session::{Freshness, Session};
 use super::wake::acknowledge;
 use crate::board::Oid;
-use crate::model::board::Board;
 use crate::model::config::Timing;
 use crate::model::id::TaskId;
 use crate::model::operation::Action;

@@ -151,7 +151,7 @@ pub(super) fn signing(session: &Session) -> Probe {
         return Probe::ok("signing", "the board asks for no signatures");
     }
     let Ok(actor) = session.actor(config) else { return Probe::skipped("signing", "nobody is known to act") };
-    let action = Action::Comment { text: "a text that the doctor signs".to_owned() };
+    let action = Action::Comment { text: "a text that the doctor signs".to_owned(), also: Vec::new() };
     let (dir, settings) = (session.board.place.run_dir(), &session.board.settings);
     let operation = Operation {
         id: OpId::from_parts(session.now(), [0; 10]),
