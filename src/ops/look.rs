@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::evidence::{digest, digest_of};
 use super::failure::Failure;
+use super::presence::Lookout;
 use super::session::{Freshness, Session, View, document};
 use crate::board::receipt::Receipt;
 use crate::board::snapshot::Snapshot;
@@ -15,6 +16,7 @@ use crate::model::board::Board;
 use crate::model::card::Card;
 use crate::model::code::ErrorCode;
 use crate::model::id::{AgentName, Epoch, Millis, TaskId};
+use crate::model::presence::AgentState;
 use crate::model::query::order;
 use crate::model::refusal::Refusal;
 use crate::model::task::{Evidence, EvidenceBody, Task};
@@ -235,35 +237,38 @@ pub struct Member {
     /// Their e-mail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// `working` where they hold a task that they have begun, `unknown` otherwise: a board alone does not tell who
-    /// is alive.
-    pub state: &'static str,
-    /// Until when they said they would be there; not known from a board alone.
+    /// Whether they are there, as far as can be told from here.
+    pub state: AgentState,
+    /// Until when they have said to be.
     pub ready_until: Option<Millis>,
     /// The tasks that they hold.
     pub claims: Vec<TaskId>,
 }
 
-/// Returns the roster.
+/// Returns the roster, with who is there as this clone can tell. `asked` tells whether the view came with everybody's
+/// signs of life ([`Freshness::WithSigns`]): without them nobody is known to be gone.
 ///
 /// # Errors
 /// [`Failure`] when the board cannot be read.
-pub fn members(view: &View) -> Result<Vec<Member>, Failure> {
+pub fn members(session: &Session, view: &View, asked: bool) -> Result<Vec<Member>, Failure> {
+    let asked = asked && view.degraded.is_none() && !session.options.offline;
+    let lookout = Lookout::of(session, view, asked)?;
     let held: Vec<&Card> = view.snapshot.live()?.iter().filter(|t| t.status == Status::InProgress).collect();
-    let member = |agent: &crate::model::config::Agent| {
+    let member = |agent: &crate::model::config::Agent| -> Result<Member, Failure> {
         let mine: Vec<&&Card> = held.iter().filter(|t| t.holder() == Some(&agent.name)).collect();
-        Member {
+        let (state, ready_until) = lookout.state_of(agent, view)?;
+        Ok(Member {
             name: agent.name.clone(),
             role: agent.role,
             kind: agent.kind,
             domain: agent.domain,
             email: agent.email.clone(),
-            state: "unknown",
-            ready_until: None,
+            state,
+            ready_until,
             claims: mine.iter().map(|t| t.id.clone()).collect(),
-        }
+        })
     };
-    Ok(view.config()?.agents.iter().map(member).collect())
+    view.config()?.agents.iter().map(member).collect()
 }
 
 /// Which receipts are wanted.

@@ -6,6 +6,7 @@ pub mod act;
 pub mod audit;
 pub mod backup;
 pub mod block;
+pub mod beat;
 pub mod check;
 pub mod claim;
 pub mod consent;

@@ -48,6 +48,8 @@ const WRITING: &[&str] = &[
     "backup",
     "backup before-migration",
     "backup restore kept",
+    "recover",
+    "wake scout",
     "hook install",
     "hook uninstall",
 ];
@@ -78,6 +80,8 @@ const READING: &[&str] = &[
     "schema task",
     "lock check src/a --agent aria",
     "lock list",
+    "beat --agent scout",
+    "wait --timeout 1s --agent scout",
     "hook status",
     "hook pre-commit",
     "completions bash",

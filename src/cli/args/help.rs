@@ -52,6 +52,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Team", &["agents", "lock"]),
+    ("Life", &["wait", "beat", "recover", "wake"]),
     ("More", &["hook", "merge-driver", "completions", "man", "demo"]),
 ];
 

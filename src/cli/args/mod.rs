@@ -11,6 +11,7 @@ mod backup;
 mod board;
 mod help;
 mod hook;
+mod life;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use backup::{BackupArgs, BackupCommand, BackupRestoreArgs};
 pub use board::*;
 pub use help::{COMMON, GROUPS, command};
 pub use hook::{HookArgs, HookCommand};
+pub use life::{BeatArgs, RecoverArgs, WaitArgs, WakeArgs};
 pub use parse::{ParseStop, parse, parse_with};
 pub use truth::*;
 pub use value::{BadEvidence, BadPosition, EffectWord, EvidenceArg, Input, ReportFormat, Shell, Template, Text};
@@ -267,6 +269,20 @@ pub enum Command {
     /// Tell who holds which paths
     #[command(subcommand, after_help = "Example:\n  squad lock check src/login.rs")]
     Lock(LockCommand),
+    /// Give a sign of life, or say goodbye
+    #[command(after_help = "Examples:\n  squad beat --agent scout\n  squad beat --leave --agent scout")]
+    Beat(BeatArgs),
+    /// Wait until there is a task that this agent may take
+    #[command(
+        after_help = "Examples:\n  squad wait --claim --agent scout\n  squad wait --timeout 10m --agent scout --json"
+    )]
+    Wait(WaitArgs),
+    /// Take back what is held by somebody who is gone, and bring back what has waited for long enough
+    #[command(after_help = "Examples:\n  squad recover\n  squad recover --dry-run --json")]
+    Recover(RecoverArgs),
+    /// Ask that an agent be started, once however many ask
+    #[command(after_help = "Example:\n  squad wake scout --reason \"Three tasks are waiting\"")]
+    Wake(WakeArgs),
 
     /// Make git ask squad before each commit
     #[command(subcommand, after_help = "Examples:\n  squad hook install\n  squad hook status")]
@@ -348,6 +364,10 @@ impl Command {
             Self::Schema(_) => "schema",
             Self::Lock(LockCommand::Check(_)) => "lock check",
             Self::Lock(LockCommand::List) => "lock list",
+            Self::Beat(_) => "beat",
+            Self::Wait(_) => "wait",
+            Self::Recover(_) => "recover",
+            Self::Wake(_) => "wake",
             Self::Hook(HookCommand::Install(_)) => "hook install",
             Self::Hook(HookCommand::Uninstall(_)) => "hook uninstall",
             Self::Hook(HookCommand::Status) => "hook status",
@@ -419,6 +439,10 @@ pub(crate) const NAMES: &[&str] = &[
     "schema",
     "lock check",
     "lock list",
+    "beat",
+    "wait",
+    "recover",
+    "wake",
     "hook install",
     "hook uninstall",
     "hook status",

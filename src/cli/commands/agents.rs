@@ -44,7 +44,7 @@ fn guide(cx: &mut Context<'_>, name: &'static str) -> Result<u8, Failure> {
     let view = session.view(Freshness::Due)?;
     super::warn_degraded(cx, &view);
     let text = crate::cli::report::guide::guide(view.config()?, cx.globals.agent.as_ref());
-    let answer = Answer::new(name).with("guide", text.as_str()).with("agents", json!(members(&view)?));
+    let answer = Answer::new(name).with("guide", text.as_str()).with("agents", json!(members(&session, &view, false)?));
     let answer = super::with_cause(answer, view.degraded.as_deref());
     cx.ui.answer(&answer, |ui| text.lines().for_each(|line| ui.line(line)));
     Ok(0)
@@ -56,9 +56,9 @@ fn list(
     session: &Session,
     done: Option<&crate::ops::act::Done>,
 ) -> Result<u8, Failure> {
-    let view = session.view(Freshness::Due)?;
+    let view = session.view(Freshness::WithSigns)?;
     super::warn_degraded(cx, &view);
-    let members = members(&view)?;
+    let members = members(session, &view, true)?;
     let mut answer = super::with_cause(Answer::new(name).with("agents", json!(members)), view.degraded.as_deref());
     if let Some(done) = done {
         answer = answers::with_outcome(answer, done);
@@ -75,7 +75,7 @@ fn list(
                 Cell::styled(STRONG, member.name.as_str()),
                 member.role.as_str().into(),
                 member.domain.map_or("", |d| d.as_str()).into(),
-                member.state.into(),
+                member.state.as_str().into(),
                 claims.join(" ").into(),
             ]);
         }

@@ -17,6 +17,7 @@ pub(super) mod doctor;
 pub(super) mod edit;
 pub(super) mod hook;
 pub(super) mod init;
+pub(super) mod life;
 pub(super) mod list;
 pub(super) mod lock;
 pub(super) mod log;

@@ -1,0 +1,52 @@
+//! Arguments of the verbs that keep a fleet alive: signs of life, waiting, recovery, start requests.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Writing;
+use crate::cli::when::duration;
+use crate::model::id::AgentName;
+
+/// Arguments of `beat`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct BeatArgs {
+    /// Say goodbye instead
+    #[arg(long)]
+    pub leave: bool,
+}
+
+/// Arguments of `wait`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct WaitArgs {
+    /// Give up after this long
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Take the task in the same step
+    #[arg(long)]
+    pub claim: bool,
+    /// What the claimant means to do
+    #[arg(long, value_name = "TEXT", requires = "claim")]
+    pub plan: Option<String>,
+}
+
+/// Arguments of `recover`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct RecoverArgs {
+    /// What every writing verb takes.
+    #[command(flatten)]
+    pub writing: Writing,
+}
+
+/// Arguments of `wake`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct WakeArgs {
+    /// Who is to be started
+    pub name: AgentName,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// What every writing verb takes.
+    #[command(flatten)]
+    pub writing: Writing,
+}
