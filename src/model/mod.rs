@@ -5,6 +5,7 @@
 pub mod apply;
 pub mod board;
 pub mod card;
+pub mod cause;
 pub mod code;
 pub mod config;
 pub mod decide;
