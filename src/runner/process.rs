@@ -32,13 +32,18 @@ impl Process {
     /// Tells whether the process is still there. Where the system does not tell two processes with one id apart, any
     /// process with that id counts: then a stranger keeps it alive for a while, which loses nothing.
     pub fn is_alive(&self) -> bool {
-        if self.boot != boot() {
+        if !self.is_of_this_boot() {
             return false;
         }
         match start_of(self.pid) {
             Some(start) => self.start.is_empty() || self.start == start,
             None => self.start.is_empty() && has_process(self.pid),
         }
+    }
+
+    /// Tells whether the machine still runs as it did then; after a restart none of its processes is left.
+    pub fn is_of_this_boot(&self) -> bool {
+        self.boot == boot()
     }
 }
 
@@ -49,13 +54,36 @@ pub fn boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned()).unwrap_or_default()
 }
 
-/// Source: proc_pid_stat(5), field 22. The name in field 2 may hold anything, so the fields are counted behind its end.
 fn start_of(pid: u32) -> Option<String> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = text.rsplit_once(") ")?.1.split(' ');
     // A process that has ended and not been waited for does nothing any more.
-    let state = fields.next()?;
-    (state != "Z" && state != "X").then(|| fields.nth(18).map(str::to_owned)).flatten()
+    Stat::of(pid).filter(|stat| !stat.ended).map(|stat| stat.start)
+}
+
+/// What the system tells of a process.
+pub(super) struct Stat {
+    /// Its parent.
+    pub(super) parent: u32,
+    /// Its process group.
+    pub(super) group: u32,
+    /// When it began.
+    pub(super) start: String,
+    /// Whether it has ended, and only nobody has waited for it yet.
+    pub(super) ended: bool,
+}
+
+impl Stat {
+    /// Source: proc_pid_stat(5). The name in field 2 may hold anything, so the fields are counted behind its end.
+    pub(super) fn of(pid: u32) -> Option<Self> {
+        // As bytes, since the name need not be text.
+        let bytes = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let name_ends = bytes.windows(2).rposition(|pair| pair == b") ")?;
+        let text = std::str::from_utf8(&bytes[name_ends + 2..]).ok()?;
+        let mut fields = text.split(' ');
+        let state = fields.next()?;
+        let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        let start = fields.nth(16)?.to_owned();
+        Some(Self { parent, group, start, ended: matches!(state, "Z" | "X") })
+    }
 }
 
 #[cfg(unix)]
