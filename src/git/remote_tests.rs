@@ -516,9 +516,7 @@ fn a_landing_that_fails_at_its_last_step_leaves_nothing_behind() {
     kit.run(&dir, &["commit", "--allow-empty", "-m", "first"]);
     let status = kit.run(&dir, &["status", "--porcelain"]);
     let (store, remote) = (kit.store(&dir), kit.own(&dir));
-    let Fetched::Head { head, .. } = remote.fetch(&store, "main", &[], LIMIT).unwrap() else {
-        panic!("main is there")
-    };
+    let Fetched::Head { head, .. } = remote.fetch(&store, "main", &[], LIMIT).unwrap() else { panic!("main is there") };
     let new = child(&store, Some(head), "squad/t", "x\n");
     let lock = dir.join(".git/HEAD.lock");
     fs::write(&lock, "").unwrap();

@@ -3,13 +3,31 @@
 //! Owns how they are stored: as commits without parents and files, which every host takes, each an object by itself, so
 //! that it can go when it is replaced. Nothing ever grows by them. They need not outlive a power failure.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use git2::Repository;
 
 use super::objects::signature;
-use super::{Expected, GitError, Identity, Oid, Store};
+use super::pack;
+use super::store::is_older;
+use super::{CommitInfo, Expected, GitError, Identity, Oid, Store};
+
+/// Where the store notes which values were replaced, each as a file with its name.
+const REPLACED: &str = "replaced";
+
+/// The tree without files, which every value has. Source: `git hash-object -t tree /dev/null`.
+const NO_FILES: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+
+/// How long a value is kept after it was replaced: a fetch that began before may yet let a ref hold it, and lasts no
+/// longer.
+const KEPT_FOR: Duration = Duration::from_secs(600);
+
+fn is_value(commit: &CommitInfo) -> bool {
+    commit.parents.is_empty() && commit.tree.to_string() == NO_FILES
+}
 
 impl Store {
     /// Stores a value and returns its name. No ref holds it yet.
@@ -39,7 +57,7 @@ impl Store {
         Ok(self.read_commit(oid)?.message)
     }
 
-    /// Lets a ref of the store hold a value; the one that it held goes.
+    /// Lets a ref of the store hold a value; the one that it held goes in time.
     ///
     /// # Errors
     /// [`GitError::Library`] where the ref cannot be moved.
@@ -52,10 +70,36 @@ impl Store {
         Ok(())
     }
 
-    /// Removes a value that no ref holds any more. One that git has put into a pack stays until that is collected.
+    /// Notes that a value is not needed any more, and removes those of which that was noted long ago. Where it cannot be
+    /// noted, the value stays until git collects it.
     pub fn forget_value(&self, oid: Oid) {
+        let replaced = self.path().join(REPLACED);
+        if fs::create_dir_all(&replaced).is_ok() {
+            let _ = fs::File::create(replaced.join(oid.to_string()));
+        }
+        let old = fs::read_dir(&replaced).into_iter().flatten().flatten().map(|entry| entry.path());
+        let old: Vec<PathBuf> = old.filter(|note| is_older(note, KEPT_FOR)).collect();
+        let Some(refs) = (if old.is_empty() { None } else { self.refs_below("refs/").ok() }) else { return };
+        let held: HashSet<Oid> = refs.into_iter().map(|(_, oid)| oid).collect();
+        for note in old {
+            let oid = note.file_name().and_then(|name| name.to_str()?.parse::<Oid>().ok());
+            if let Some(oid) = oid.filter(|oid| !held.contains(oid)) {
+                self.remove_value(oid, &held);
+            }
+            let _ = fs::remove_file(note);
+        }
+    }
+
+    fn remove_value(&self, oid: Oid, held: &HashSet<Oid>) {
         let name = oid.to_string();
-        let file: PathBuf = self.path().join("objects").join(&name[..2]).join(&name[2..]);
-        let _ = fs::remove_file(file);
+        let _ = fs::remove_file(self.path().join("objects").join(&name[..2]).join(&name[2..]));
+        // What a fetch has brought lies in a pack, which goes once nothing in it is needed: nothing but values, that is,
+        // and none that a ref holds.
+        let unneeded = |oid: &Oid| !held.contains(oid) && self.read_commit(*oid).is_ok_and(|c| is_value(&c));
+        if let Some(small) = pack::small_with(self.path(), oid)
+            && small.objects.iter().all(unneeded)
+        {
+            small.remove();
+        }
     }
 }

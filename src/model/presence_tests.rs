@@ -150,11 +150,9 @@ fn work_is_taken_back_after_its_lease_and_the_grace() {
 #[test]
 fn nothing_is_taken_back_from_who_is_there() {
     let timing = Timing::default();
-    for signs in [
-        here(Doing::Waiting, s(60), Some(true)),
-        here(Doing::Working, s(60), None),
-        there(Doing::Working, s(360)),
-    ] {
+    for signs in
+        [here(Doing::Waiting, s(60), Some(true)), here(Doing::Working, s(60), None), there(Doing::Working, s(360))]
+    {
         assert_eq!(recovery(&task(true), &signs, s(100_000), &timing), None, "{signs:?}");
         assert_eq!(recovery(&task(false), &signs, s(100_000), &timing), None, "{signs:?}");
     }

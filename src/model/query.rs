@@ -338,11 +338,8 @@ pub fn next<'a>(
     });
     let mut skipped = Vec::new();
     for task in candidates {
-        let refusal = if task.status == Status::InProgress {
-            None
-        } else {
-            would_claim(board, config, agent, task, probe)?
-        };
+        let refusal =
+            if task.status == Status::InProgress { None } else { would_claim(board, config, agent, task, probe)? };
         match refusal {
             None if leave_out(&task.id) => {}
             None => return Ok((Some(task), skipped)),

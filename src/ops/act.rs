@@ -217,8 +217,10 @@ impl Session {
             let answer = answer.or_else(|| self.queue().answer_to(operation.id));
             let done = match answer {
                 Some(answer) => self.done(operation, answer, &[]),
-                None => Err(Failure::new(ErrorCode::Undecided, format!("it is open whether {} happened", operation.id))
-                    .hint("`squad sync` settles it")),
+                None => {
+                    Err(Failure::new(ErrorCode::Undecided, format!("it is open whether {} happened", operation.id))
+                        .hint("`squad sync` settles it"))
+                }
             };
             if !matches!(&done, Err(failure) if failure.code == ErrorCode::Undecided) {
                 self.forget_when_told(operation.id);

@@ -5,8 +5,8 @@
 pub mod act;
 pub mod audit;
 pub mod backup;
-pub mod block;
 pub mod beat;
+pub mod block;
 pub mod check;
 pub mod claim;
 pub mod consent;

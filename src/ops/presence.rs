@@ -92,12 +92,7 @@ impl Lookout {
 }
 
 /// Returns since when each agent's newest operation has been seen: only what is newer than the last look is read.
-fn acted(
-    session: &Session,
-    head: Oid,
-    seen: &mut Seen,
-    now: Duration,
-) -> Result<Vec<(AgentName, Duration)>, Failure> {
+fn acted(session: &Session, head: Oid, seen: &mut Seen, now: Duration) -> Result<Vec<(AgentName, Duration)>, Failure> {
     let known = seen.head();
     let mut newest: BTreeMap<AgentName, OpId> = BTreeMap::new();
     let mut left = LOOK_BACK;

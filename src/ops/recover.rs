@@ -117,7 +117,8 @@ fn operations(session: &Session, view: &View, due: &[Due]) -> Result<Vec<Operati
         let operation = session.operation(Some(view.head), actor.clone(), Some(&due.task), due.action.clone())?;
         // What was seen was seen of this claim, whatever a worktree has noted of its own.
         let epoch: Epoch = due.task.epoch;
-        let operation = Operation { basis: crate::model::operation::Basis { epoch: Some(epoch), ..operation.basis }, ..operation };
+        let operation =
+            Operation { basis: crate::model::operation::Basis { epoch: Some(epoch), ..operation.basis }, ..operation };
         sign(operation, config, &session.board.settings, session.board.place.run_dir())
     };
     due.iter().map(one).collect()

@@ -271,8 +271,12 @@ impl Session {
                 self.board.fetch_all(self.limits.network)
             }
             Freshness::WithSigns => {
-                self.set_namespace(known);
-                self.board.fetch_signs(self.limits.network)
+                // Where those refs are is known once the board is.
+                let here = known.map_or_else(|| self.board.fetch(self.limits.network), Ok);
+                here.and_then(|head| {
+                    self.set_namespace(Some(head));
+                    self.board.fetch_signs(self.limits.network)
+                })
             }
             _ => self.board.fetch(self.limits.network),
         };

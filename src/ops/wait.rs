@@ -17,6 +17,7 @@ use super::queue::make_private;
 use super::session::{Freshness, Session};
 use super::wake::acknowledge;
 use crate::board::Oid;
+use crate::model::code::ErrorCode;
 use crate::model::config::Timing;
 use crate::model::id::TaskId;
 use crate::model::operation::Action;
@@ -24,6 +25,7 @@ use crate::model::presence::Doing;
 use crate::model::task::Task;
 use crate::model::vocabulary::words;
 use crate::runner::process::Process;
+use crate::runner::signal::Interrupts;
 
 /// How often this clone's board is looked at: a change that another process has made is seen within two of these.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -37,6 +39,10 @@ const LOOK_ANEW: Duration = Duration::from_secs(5);
 
 /// How long a task that was handed to somebody is handed to nobody else, unless it comes back to them.
 const HANDED: Duration = Duration::from_secs(5);
+
+/// Whoever starts a program often closes its standard input at once, and means nothing by it. After this long, its end
+/// is the end of somebody.
+const STDIN_SETTLES: Duration = Duration::from_millis(500);
 
 words! {
     /// How a wait ended.
@@ -74,11 +80,13 @@ pub struct Asked {
     pub plan: Option<String>,
 }
 
-/// Waits. `pause` sleeps for as long as it is told, or less, and tells whether the wait is to end.
+/// Waits. A signal ends it, and so does the end of whoever holds the other end of standard input.
 ///
 /// # Errors
 /// [`Failure`] when there is no board, or nobody is named to act. A remote that is out of reach is waited for.
-pub fn wait(session: &Session, asked: &Asked, pause: &mut dyn FnMut(Duration) -> bool) -> Result<Waited, Failure> {
+pub fn wait(session: &Session, asked: &Asked) -> Result<Waited, Failure> {
+    let interrupts = Interrupts::install()
+        .map_err(|error| Failure::new(ErrorCode::Internal, "signals cannot be listened for").caused_by(&error))?;
     let view = session.view_of_member(Freshness::Due)?;
     let config = view.config()?;
     let (agent, timing) = (session.actor(config)?.name.clone(), config.timing.clone());
@@ -103,13 +111,20 @@ pub fn wait(session: &Session, asked: &Asked, pause: &mut dyn FnMut(Duration) ->
             acknowledge(session, &agent)?;
             continue;
         }
+        if waiter.turn_to_watch_stdin() {
+            interrupts.watch_stdin_closed();
+        }
         waiter.poll();
-        if pause(LOOK_EVERY) {
+        if interrupts.wait(LOOK_EVERY) > 0 {
             break Waited { ended: Ended::Stopped, task: None, done: None };
         }
     };
     // Whoever was superseded says no goodbye: the agent is still there.
-    if waited.ended == Ended::Superseded { drop(beacon) } else { beacon.leave() }
+    if waited.ended == Ended::Superseded {
+        drop(beacon)
+    } else {
+        beacon.leave()
+    }
     Ok(waited)
 }
 
@@ -123,6 +138,7 @@ struct Waiter<'a> {
     /// Tasks that could not be had, with the head at which that was so.
     refused: BTreeMap<TaskId, Oid>,
     beaten: Option<Duration>,
+    watches_stdin: bool,
     polled: Duration,
     interval: Duration,
 }
@@ -138,6 +154,7 @@ impl<'a> Waiter<'a> {
             looked: None,
             refused: BTreeMap::new(),
             beaten: None,
+            watches_stdin: false,
             polled: begun,
             interval: POLL_MIN,
         }
@@ -149,6 +166,13 @@ impl<'a> Waiter<'a> {
 
     fn is_over(&self) -> bool {
         self.asked.timeout.is_some_and(|timeout| self.now().saturating_sub(self.begun) >= timeout)
+    }
+
+    /// Tells, once, when the end of standard input begins to mean something.
+    fn turn_to_watch_stdin(&mut self) -> bool {
+        let due = !self.watches_stdin && self.now().saturating_sub(self.begun) >= STDIN_SETTLES;
+        self.watches_stdin |= due;
+        due
     }
 
     /// Tells whether a beat is due, and begins the time until the next.

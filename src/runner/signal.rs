@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::signal as number;
 
+/// What poll says of a stream whose other end nobody holds.
+const GONE: PollFlags = PollFlags::HUP.union(PollFlags::ERR).union(PollFlags::NVAL);
+
 /// INT, TERM and HUP, counted: by custom the first asks to end what is begun and begin nothing new, the second to end
 /// at once.
 pub struct Interrupts {
@@ -32,9 +35,13 @@ impl Interrupts {
     }
 
     /// Counts it as an interrupt as well, once, when whoever holds the other end of standard input closes it or dies.
-    /// For a pipe or a terminal; a file and `/dev/null` never do. Nothing is read.
+    /// For a pipe or a terminal; a file and `/dev/null` never do, and one that is closed from the start tells nothing.
+    /// Nothing is read.
     pub fn watch_stdin_closed(&self) {
-        self.watching.store(true, Ordering::Relaxed);
+        let stdin = rustix::stdio::stdin();
+        let mut watched = [PollFd::new(&stdin, PollFlags::empty())];
+        let _ = poll(&mut watched, Some(&Timespec::default()));
+        self.watching.store(!watched[0].revents().intersects(GONE), Ordering::Relaxed);
     }
 
     /// Returns how many there were.
@@ -66,8 +73,7 @@ impl Interrupts {
         }
         // The signal that interrupts it has left its byte.
         let _ = poll(&mut watched, timeout);
-        let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
-        if watched.get(1).is_some_and(|stdin| stdin.revents().intersects(gone)) {
+        if watched.get(1).is_some_and(|stdin| stdin.revents().intersects(GONE)) {
             self.watching.store(false, Ordering::Relaxed);
             self.count.fetch_add(1, Ordering::Relaxed);
         }

@@ -37,6 +37,7 @@ mod hostile;
 mod hostile_histories;
 mod http;
 mod init;
+mod life;
 mod life_cycle;
 mod locks;
 mod memory;

@@ -1,7 +1,5 @@
 //! `beat`, `wait`, `recover`, `wake`
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::answers;
@@ -30,11 +28,7 @@ pub(in crate::cli) fn beat(cx: &mut Context<'_>, args: &BeatArgs) -> Result<u8, 
 pub(in crate::cli) fn wait(cx: &mut Context<'_>, args: WaitArgs) -> Result<u8, Failure> {
     let session = cx.session()?;
     let asked = Asked { timeout: args.timeout, claim: args.claim, plan: args.plan };
-    let mut pause = |time: Duration| {
-        std::thread::sleep(time);
-        false
-    };
-    let waited = wait_for(&session, &asked, &mut pause)?;
+    let waited = wait_for(&session, &asked)?;
     if let Some(done) = &waited.done {
         let epoch = done.task().map_or(Value::Null, |task| json!(task.epoch));
         return Ok(answers::done(cx, "wait", done, vec![("ended", json!(waited.ended)), ("epoch", epoch)]));

@@ -110,6 +110,11 @@ pub(in super::super) struct Small {
 }
 
 impl Small {
+    /// Removes it: nothing that is in it is needed.
+    pub fn remove(self) {
+        remove(&self.index);
+    }
+
     /// Removes it, now that all that is in it is in the pack of this name. That may be the very same one: a process
     /// that dies between writing the pack that grows and noting it leaves a pack that the next one writes again.
     pub fn give_way_to(self, store: &Path, grown: Oid) {

@@ -74,7 +74,8 @@ impl Seen {
     /// Reads what was seen before, in this run of the machine.
     pub fn load(session: &Session) -> Self {
         let file = file(session);
-        let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(file.with_extension("lock")).ok();
+        let lock =
+            fs::OpenOptions::new().create(true).truncate(false).write(true).open(file.with_extension("lock")).ok();
         // A file system without locks: then a sight may be lost, and somebody has longer.
         let lock = Lock(lock.filter(|lock| lock.lock().is_ok()));
         let seen: Option<Self> = fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
