@@ -139,6 +139,7 @@ fn dispatch(cli: Cli, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Beat(args) => commands::life::beat(&mut cx, &args),
         Command::Wait(args) => commands::life::wait(&mut cx, args),
         Command::Recover(args) => commands::life::recover(&mut cx, &args),
+        Command::Heartbeat(args) => commands::life::heartbeat(&mut cx, &args),
         Command::Wake(args) => commands::life::wake(&mut cx, &args),
         Command::Hook(command) => commands::hook::run(&mut cx, name, command),
         Command::Demo(args) => commands::demo::run(&mut cx, &args),

@@ -70,7 +70,6 @@ impl Card {
         task.approvals = Vec::new();
         task.last_error = None;
         task.progress = None;
-        task.completion_request = None;
         Self::from_parts(task, calls, speakers, has_files)
     }
 

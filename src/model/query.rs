@@ -284,7 +284,8 @@ fn blocked_too_long(task: &Task, now: Millis) -> Option<Standing> {
     })
 }
 
-fn unattended(task: &Task, config: &BoardConfig, now: Millis) -> Option<Standing> {
+/// Returns since when a task has stood in the backlog, where that is longer than anything should.
+pub fn unattended(task: &Task, config: &BoardConfig, now: Millis) -> Option<Standing> {
     let since = (task.status == Status::Backlog).then(|| task.entered_at())?;
     (now.since(since) > config.timing.unattended_seconds * 1000).then(|| Standing {
         task: task.id.clone(),

@@ -5,7 +5,6 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::presence::Beacon;
 use super::session::{Freshness, Session};
-use super::wake::acknowledge;
 use crate::model::board::Board;
 use crate::model::id::{AgentName, Millis};
 use crate::model::presence::{Doing, Held};
@@ -47,6 +46,5 @@ pub fn beat(session: &Session, leave: bool) -> Result<Given, Failure> {
     let state = if held.is_empty() { Doing::Waiting } else { Doing::Working };
     beacon.give(state, &held)?;
     beacon.tell_remote_by_note()?;
-    acknowledge(session, &agent)?;
     Ok(Given { agent, state, ready_until: Some(beacon.beat().ready_until) })
 }

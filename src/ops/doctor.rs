@@ -133,6 +133,18 @@ pub fn examine(options: Options, clock: Rc<dyn Clock>) -> Vec<Probe> {
     probes
 }
 
+/// Looks for work of the user's in this clone that nobody else can see.
+pub(super) fn hygiene(session: &Session) -> (State, String) {
+    let probes = [here::worktree(session), here::unpushed(session)];
+    let worst = probes.iter().find(|probe| probe.state == State::Unavailable);
+    let wanting: Vec<String> = probes.iter().filter(|probe| probe.warning).map(|probe| probe.detail.clone()).collect();
+    match worst {
+        Some(probe) => (State::Unavailable, probe.detail.clone()),
+        None if wanting.is_empty() => (State::Ok, "nothing of the board waits here alone".to_owned()),
+        None => (State::Failed, wanting.join("; ")),
+    }
+}
+
 /// The oldest git that squad works with.
 const OLDEST_GIT: (u32, u32) = (2, 41);
 

@@ -17,6 +17,7 @@ pub mod doctor;
 pub mod evidence;
 pub mod failure;
 mod faults;
+pub mod heartbeat;
 pub mod hook;
 pub mod init;
 mod integrity;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
 use super::provisional::Provisional;
-use super::session::{Freshness, Session};
+use super::session::{Freshness, Session, View};
 use crate::board::Oid;
 use crate::board::store::write_whole;
 use crate::model::card::{Card, calls_to, last_word_to};
@@ -132,6 +132,14 @@ pub struct Invalid {
 /// [`Failure`] when there is no board, or nobody is named to act.
 pub fn scan(session: &Session, asked: Asked) -> Result<Scanned, Failure> {
     let view = session.view_of_member(if asked.fresh { Freshness::Now } else { Freshness::Due })?;
+    scan_on(session, &view, asked)
+}
+
+/// The same, on a board that was looked at already.
+///
+/// # Errors
+/// As [`scan`].
+pub(super) fn scan_on(session: &Session, view: &View, asked: Asked) -> Result<Scanned, Failure> {
     let config = view.config()?;
     let agent: &Agent = session.actor(config)?;
     let now = session.now();
@@ -153,7 +161,7 @@ pub fn scan(session: &Session, asked: Asked) -> Result<Scanned, Failure> {
     };
     let query = ScanQuery { agent, config, now, safe: asked.safe, waits: &waits, calls: &calls, last_word: &last_word };
     let found = query::scan(&live.tasks, query);
-    let last = LastScan::load(session, &agent.name);
+    let mut last = HeartbeatState::load(session, &agent.name);
     let status = if found.has_work() { "WORK" } else { "HEARTBEAT_OK" };
     let total = found.hits.len();
     let hits = found.hits.iter().take(asked.limit.unwrap_or(usize::MAX));
@@ -190,10 +198,13 @@ pub fn scan(session: &Session, asked: Asked) -> Result<Scanned, Failure> {
         invalid: invalid.collect(),
         head: view.head.to_string(),
         degraded: view.degraded.is_some(),
-        cause: view.degraded,
+        cause: view.degraded.clone(),
     };
     if asked.since_last {
-        last.save(now, view.head);
+        if !session.options.dry_run {
+            last.note_scan(now, view.head);
+            last.save();
+        }
     }
     Ok(scanned)
 }
@@ -209,15 +220,15 @@ fn activity(session: &Session, head: Oid) -> Result<Vec<Happened>, Failure> {
 }
 
 /// When an agent last looked: `memory/heartbeat-state.json` in its worktree, with whatever else stands there.
-struct LastScan {
+pub(super) struct HeartbeatState {
     file: Option<PathBuf>,
     state: Map<String, Value>,
     agent: AgentName,
     at: Option<Millis>,
 }
 
-impl LastScan {
-    fn load(session: &Session, agent: &AgentName) -> Self {
+impl HeartbeatState {
+    pub fn load(session: &Session, agent: &AgentName) -> Self {
         let file = session.board.place.worktree.as_ref().map(|root| root.join("memory").join("heartbeat-state.json"));
         let text = file.as_ref().and_then(|file| fs::read(file).ok());
         let state: Map<String, Value> = text.and_then(|t| serde_json::from_slice(&t).ok()).unwrap_or_default();
@@ -230,18 +241,31 @@ impl LastScan {
         self.at.is_none_or(|at| updated > at)
     }
 
-    /// Keeps what it does not know. Losing the note costs nothing but that everything looks new.
-    fn save(mut self, now: Millis, head: Oid) {
-        let Some(file) = self.file else { return };
-        self.state.insert("lastBoardScan".to_owned(), json!(now));
+    /// Returns when something was looked at last.
+    pub fn checked_at(&self, what: &str) -> Option<Millis> {
+        self.state.get("lastChecks")?.get(what)?.as_i64().map(Millis)
+    }
+
+    /// Notes that something was looked at.
+    pub fn note_check(&mut self, what: &str, now: Millis) {
         let checks = self.state.entry("lastChecks").or_insert_with(|| json!({}));
         if let Value::Object(checks) = checks {
-            checks.insert("tasks".to_owned(), json!(now));
+            checks.insert(what.to_owned(), json!(now));
         }
+    }
+
+    fn note_scan(&mut self, now: Millis, head: Oid) {
+        self.state.insert("lastBoardScan".to_owned(), json!(now));
+        self.note_check("tasks", now);
         let agents = self.state.entry("agents").or_insert_with(|| json!({}));
         if let Value::Object(agents) = agents {
             agents.insert(self.agent.folded(), json!({"lastBoardScan": now, "head": head.to_string()}));
         }
+    }
+
+    /// Keeps what it does not know. Losing the note costs nothing but that everything looks new.
+    pub fn save(self) {
+        let Some(file) = self.file else { return };
         let Ok(mut text) = serde_json::to_string_pretty(&Value::Object(self.state)) else { return };
         text.push('\n');
         if file.parent().is_some_and(|folder| fs::create_dir_all(folder).is_ok()) {

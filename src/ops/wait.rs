@@ -198,7 +198,7 @@ impl<'a> Waiter<'a> {
         if !shared {
             let before = self.session.board.head().ok().flatten();
             // What is in the way is in the way of the next look as well; whoever waits goes on waiting.
-            let _ = self.session.view(Freshness::Now);
+            let _ = self.session.view(Freshness::WithSigns);
             if self.session.board.head().ok().flatten() != before {
                 self.interval = POLL_MIN;
                 return;

@@ -31,6 +31,7 @@ mod errors;
 mod evidence;
 mod fail_points;
 mod harness;
+mod heartbeat;
 mod helping;
 mod hooks;
 mod hostile;

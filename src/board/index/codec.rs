@@ -178,6 +178,7 @@ pub fn write(w: &mut Writer, card: &Card) {
     for at in [task.submitted_at, task.verified_at, task.completed_at] {
         w.maybe(at, |w, at| w.signed(at.0));
     }
+    w.maybe(task.completion_request.as_ref(), json);
     w.maybe(task.emergency_override.as_ref(), json);
     w.maybe(task.archived_reason.as_ref(), json);
     w.signed(task.created_at.0);
@@ -260,7 +261,7 @@ pub fn read(r: &mut Reader<'_>) -> Option<Card> {
         verified_at: r.maybe(Reader::millis)?,
         completed_at: r.maybe(Reader::millis)?,
         approvals: Vec::new(),
-        completion_request: None,
+        completion_request: r.maybe(Reader::json)?,
         emergency_override: r.maybe(Reader::json)?,
         archived_reason: r.maybe(Reader::json)?,
         created_at: r.millis()?,

@@ -19,7 +19,7 @@ use crate::model::card::Card;
 use crate::schema::compile;
 
 /// The form of the file. What a card holds is part of it.
-const FORM: u64 = 3;
+const FORM: u64 = 4;
 
 const MAGIC: &[u8; 8] = b"squadidx";
 

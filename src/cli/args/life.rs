@@ -38,6 +38,20 @@ pub struct RecoverArgs {
     pub writing: Writing,
 }
 
+/// Arguments of `heartbeat`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct HeartbeatArgs {
+    /// Take no longer than this [default: the board's budgetSeconds]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub budget: Option<Duration>,
+    /// At most so many tasks
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// What every writing verb takes.
+    #[command(flatten)]
+    pub writing: Writing,
+}
+
 /// Arguments of `wake`.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct WakeArgs {

@@ -23,7 +23,7 @@ pub use backup::{BackupArgs, BackupCommand, BackupRestoreArgs};
 pub use board::*;
 pub use help::{COMMON, GROUPS, command};
 pub use hook::{HookArgs, HookCommand};
-pub use life::{BeatArgs, RecoverArgs, WaitArgs, WakeArgs};
+pub use life::{BeatArgs, HeartbeatArgs, RecoverArgs, WaitArgs, WakeArgs};
 pub use parse::{ParseStop, parse, parse_with};
 pub use truth::*;
 pub use value::{BadEvidence, BadPosition, EffectWord, EvidenceArg, Input, ReportFormat, Shell, Template, Text};
@@ -277,9 +277,14 @@ pub enum Command {
         after_help = "Examples:\n  squad wait --claim --agent scout\n  squad wait --timeout 10m --agent scout --json"
     )]
     Wait(WaitArgs),
-    /// Take back what is held by somebody who is gone, and bring back what has waited for long enough
+    /// Take back what somebody holds who is gone
     #[command(after_help = "Examples:\n  squad recover\n  squad recover --dry-run --json")]
     Recover(RecoverArgs),
+    /// Do one tick of the control loop
+    #[command(
+        after_help = "Examples:\n  squad heartbeat --agent scout\n  squad heartbeat --agent scout --budget 30s --json"
+    )]
+    Heartbeat(HeartbeatArgs),
     /// Ask that an agent be started, once however many ask
     #[command(after_help = "Example:\n  squad wake scout --reason \"Three tasks are waiting\"")]
     Wake(WakeArgs),
@@ -367,6 +372,7 @@ impl Command {
             Self::Beat(_) => "beat",
             Self::Wait(_) => "wait",
             Self::Recover(_) => "recover",
+            Self::Heartbeat(_) => "heartbeat",
             Self::Wake(_) => "wake",
             Self::Hook(HookCommand::Install(_)) => "hook install",
             Self::Hook(HookCommand::Uninstall(_)) => "hook uninstall",
@@ -442,6 +448,7 @@ pub(crate) const NAMES: &[&str] = &[
     "beat",
     "wait",
     "recover",
+    "heartbeat",
     "wake",
     "hook install",
     "hook uninstall",

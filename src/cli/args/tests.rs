@@ -110,6 +110,7 @@ const CONTRACT: &[&str] = &[
     "squad beat --leave",
     "squad wait --timeout 5m --claim --plan p",
     "squad recover --dry-run",
+    "squad heartbeat --budget 30s --limit 5 --dry-run",
     "squad wake a --reason r --dry-run",
     "squad scan --since-last --safe --fresh --limit 10",
     "squad next -v",

@@ -1,13 +1,16 @@
-//! `beat`, `wait`, `recover`, `wake`
+//! `beat`, `wait`, `recover`, `heartbeat`, `wake`
 
 use serde_json::{Value, json};
 
 use super::answers;
-use crate::cli::args::{BeatArgs, RecoverArgs, WaitArgs, WakeArgs};
+use super::scan::{self, DEFAULT_ROWS};
+use crate::cli::args::{BeatArgs, HeartbeatArgs, RecoverArgs, WaitArgs, WakeArgs};
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, DIM, GOOD, Line, STRONG, WARN, rfc3339};
+use crate::cli::ui::{Answer, BAD, DIM, GOOD, Line, STRONG, WARN, rfc3339};
 use crate::ops::beat::beat as give;
+use crate::ops::doctor::State;
 use crate::ops::failure::Failure;
+use crate::ops::heartbeat::{Wanted, heartbeat as tick};
 use crate::ops::recover::recover as bring_back;
 use crate::ops::wait::{Asked, Ended, wait as wait_for};
 use crate::ops::wake::wake as ask_for;
@@ -66,6 +69,31 @@ pub(in crate::cli) fn recover(cx: &mut Context<'_>, args: &RecoverArgs) -> Resul
         if recoveries.recovered.is_empty() {
             ui.line("nothing to recover");
         }
+    });
+    Ok(0)
+}
+
+pub(in crate::cli) fn heartbeat(cx: &mut Context<'_>, args: &HeartbeatArgs) -> Result<u8, Failure> {
+    let mut session = cx.session_with(|o| o.dry_run = args.writing.dry_run)?;
+    let limit = args.limit.or((!cx.ui.is_json()).then_some(DEFAULT_ROWS));
+    let tick = tick(&mut session, Wanted { budget: args.budget, limit })?;
+    super::blocked(cx, tick.scanned.cause.as_deref());
+    let mut answer = Answer::of("heartbeat", &tick);
+    if args.writing.dry_run {
+        answer = answer.with("dryRun", true);
+    }
+    let now = session.now();
+    cx.ui.answer(&answer, |ui| {
+        for (name, check) in tick.checks.iter().filter(|(_, check)| check.state == State::Failed) {
+            ui.line(Line::new().styled(BAD, "failed ").text(&format!("{name}: {}", check.detail)));
+        }
+        for event in &tick.events {
+            ui.line(Line::new().styled(WARN, event.event).text(" ").text(&event.sentence));
+        }
+        for task in &tick.requests {
+            ui.line(Line::new().styled(WARN, "verdict asked for ").text(task.as_str()));
+        }
+        scan::print(ui, &tick.scanned, now, true);
     });
     Ok(0)
 }

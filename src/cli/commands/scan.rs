@@ -10,7 +10,7 @@ use crate::ops::failure::Failure;
 use crate::ops::scan::{Asked, Scanned, scan};
 
 /// Rows that text shows unless told otherwise: an agent pays for every one.
-const DEFAULT_ROWS: usize = 20;
+pub(super) const DEFAULT_ROWS: usize = 20;
 
 /// Rows of each list behind the tasks.
 const SIDE_ROWS: usize = 5;
@@ -27,7 +27,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &ScanArgs) -> Result<u8, F
     Ok(0)
 }
 
-fn print(ui: &mut Ui, scanned: &Scanned, now: Millis, mark_new: bool) {
+pub(super) fn print(ui: &mut Ui, scanned: &Scanned, now: Millis, mark_new: bool) {
     let mut table = Table::new(&[32, 11, 8, 3, 12, 40]);
     for row in &scanned.tasks {
         let why = row.why.first().map_or("", |w| w.as_str());

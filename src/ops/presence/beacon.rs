@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::failure::Failure;
-use super::super::session::Session;
+use super::super::session::{Freshness, Session};
+use super::super::wake::acknowledge;
 use super::here::{self, Record};
 use crate::board::presence::{Posted, Slot};
 use crate::board::store::AccessFault;
@@ -141,7 +142,7 @@ impl<'a> Beacon<'a> {
         Ok(told)
     }
 
-    /// As [`Beacon::tell_remote`], for one process after another: when it was told last stands in the file's own time.
+    /// As [`Beacon::tell_remote`], for one process after another, with a look at what the remote has for this agent.
     ///
     /// # Errors
     /// As [`Beacon::tell_remote`].
@@ -157,6 +158,10 @@ impl<'a> Beacon<'a> {
         {
             return Ok(());
         }
+        // What others have put there since is replaced knowingly, and a request for this agent comes with it. Where the
+        // remote does not answer, so will the push not.
+        let _ = self.session.view(Freshness::WithSigns);
+        acknowledge(self.session, &self.beat.agent)?;
         if self.tell_remote()?.is_some() {
             // Losing the note costs one push.
             let _ = fs::write(note, text);
