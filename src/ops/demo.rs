@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -44,6 +45,9 @@ const LOCKED: i32 = 7;
 
 /// The exit code of a rule that refuses.
 const REFUSED: i32 = 5;
+
+/// Longest that one step may take: well beyond the time that a verb goes on trying for.
+const STEP_LIMIT: Duration = Duration::from_secs(300);
 
 /// What the play needs from outside.
 #[derive(Debug)]
@@ -286,7 +290,7 @@ impl Play {
             })
             .collect();
         let ends =
-            run_together(&calls).map_err(|e| broken(format!("cannot run {}", self.program.display())).caused_by(&e))?;
+            run_together(&calls, STEP_LIMIT).map_err(|e| broken(format!("cannot run {}", self.program.display())).caused_by(&e))?;
         let steps: Vec<Step> = turns.iter().zip(&ends).map(|(turn, ran)| step(turn, ran, expected)).collect();
         let first = steps.iter().position(Step::succeeded);
         self.scenes.last_mut().expect("a scene has begun").steps.extend(steps);

@@ -7,6 +7,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::failure::Failure;
 use crate::board::Settings;
@@ -19,6 +20,9 @@ use crate::runner::command::{Call, Ran, run_together};
 
 /// What keeps a signature from meaning anything else.
 const NAMESPACE: &str = "squad-op";
+
+/// Longest wait for a signature: an agent of keys may ask a person for a passphrase.
+const SIGNING_LIMIT: Duration = Duration::from_secs(120);
 
 const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----";
 const END: &str = "-----END SSH SIGNATURE-----";
@@ -109,7 +113,7 @@ impl Signers {
 fn keygen(args: Vec<String>, stdin: Vec<u8>, dir: &Path) -> Result<Ran, String> {
     let program = find_program("ssh-keygen").ok_or("there is no ssh-keygen on PATH")?;
     let call = Call { program, args, dir: dir.to_owned(), env: signing_environment(), stdin };
-    let mut ran = run_together(&[call]).map_err(|error| error.to_string())?;
+    let mut ran = run_together(&[call], SIGNING_LIMIT).map_err(|error| error.to_string())?;
     ran.pop().ok_or_else(|| "it did not run".to_owned())
 }
 

@@ -15,6 +15,9 @@ const LINGER: Duration = Duration::from_millis(500);
 /// Most bytes that can still lie in the pipe once the shell has ended; what comes beyond is of the background.
 const MAX_PIPE: usize = 1 << 20;
 
+/// Between two looks at whether a program has ended.
+const LOOK: Duration = Duration::from_millis(2);
+
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
@@ -119,7 +122,7 @@ pub struct Call {
     pub dir: PathBuf,
     /// Its whole environment: nothing is inherited.
     pub env: Vec<(OsString, OsString)>,
-    /// What it reads; less than a pipe holds (4 KiB everywhere), so that it can be written before anything is read.
+    /// What it reads.
     pub stdin: Vec<u8>,
 }
 
@@ -134,19 +137,27 @@ pub struct Ran {
     pub stderr: Vec<u8>,
 }
 
-/// Runs programs at once, and returns what came of each, in their order.
+/// Runs programs at once, and returns what came of each, in their order. One that has not ended after `limit` is ended.
+///
+/// As of a command line, the end of the program is the end: what it left running may keep its output open.
 ///
 /// # Errors
-/// When one of them cannot be started or read; those that run already are waited for.
-pub fn run_together(calls: &[Call]) -> io::Result<Vec<Ran>> {
-    let children: Vec<io::Result<Child>> = calls.iter().map(start).collect();
-    // One after the other is enough: whoever waits for a full pipe is read in turn.
-    let ends: Vec<io::Result<Ran>> = children.into_iter().map(|child| end_of(child?)).collect();
+/// When one of them cannot be started or read, or was ended ([`io::ErrorKind::TimedOut`]); the others are waited for.
+pub fn run_together(calls: &[Call], limit: Duration) -> io::Result<Vec<Ran>> {
+    let begun = Instant::now();
+    let children: Vec<io::Result<Started>> = calls.iter().map(start).collect();
+    let ends: Vec<io::Result<Ran>> = children.into_iter().map(|started| end_of(started?, begun, limit)).collect();
     ends.into_iter().collect()
 }
 
+/// A program that runs, and what it writes: `true` is standard output. The sender of each stream goes with its end.
+struct Started {
+    child: Child,
+    written: mpsc::Receiver<(bool, Vec<u8>)>,
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the file that starts commands other than git")]
-fn start(call: &Call) -> io::Result<Child> {
+fn start(call: &Call) -> io::Result<Started> {
     let mut child = Command::new(&call.program)
         .args(&call.args)
         .current_dir(&call.dir)
@@ -157,15 +168,67 @@ fn start(call: &Call) -> io::Result<Child> {
         .stderr(Stdio::piped())
         .spawn()?;
     if let Some(mut pipe) = child.stdin.take() {
+        let stdin = call.stdin.clone();
         // A program that ends without reading is no failure of ours.
-        let _ = pipe.write_all(&call.stdin);
+        thread::spawn(move || drop(pipe.write_all(&stdin)));
     }
-    Ok(child)
+    let (sender, written) = mpsc::channel();
+    if let Some(pipe) = child.stdout.take() {
+        hand_on(pipe, true, sender.clone());
+    }
+    if let Some(pipe) = child.stderr.take() {
+        hand_on(pipe, false, sender);
+    }
+    Ok(Started { child, written })
 }
 
-fn end_of(child: Child) -> io::Result<Ran> {
-    let output = child.wait_with_output()?;
-    Ok(Ran { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
+/// Hands on what comes out of a pipe, for as long as somebody listens.
+fn hand_on(mut pipe: impl Read + Send + 'static, is_stdout: bool, sender: mpsc::Sender<(bool, Vec<u8>)>) {
+    thread::spawn(move || {
+        let mut buffer = [0u8; 16 * 1024];
+        loop {
+            match pipe.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(n) if sender.send((is_stdout, buffer[..n].to_vec())).is_err() => return,
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
+        }
+    });
+}
+
+fn end_of(Started { mut child, written }: Started, begun: Instant, limit: Duration) -> io::Result<Ran> {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let (mut is_open, mut ended) = (true, None);
+    let status = loop {
+        if ended.is_none() {
+            ended = child.try_wait()?.map(|status| (status, Instant::now()));
+        }
+        match ended {
+            Some((status, at)) if !is_open || at.elapsed() >= LINGER => break status,
+            Some(_) => {}
+            None if begun.elapsed() >= limit => {
+                // It may have ended by itself just now; then there is nobody to end.
+                let _ = child.kill();
+                child.wait()?;
+                let why = format!("it had not ended after {} s, and was ended", limit.as_secs());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+            }
+            None => {}
+        }
+        if !is_open {
+            thread::sleep(LOOK);
+            continue;
+        }
+        match written.recv_timeout(LOOK) {
+            Ok((true, bytes)) => stdout.extend(bytes),
+            Ok((false, bytes)) => stderr.extend(bytes),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => is_open = false,
+        }
+    };
+    Ok(Ran { code: status.code(), stdout, stderr })
 }
 
 #[cfg(unix)]
@@ -195,6 +258,9 @@ mod tests {
         assert_eq!(finished.argv[0], "sh");
     }
 
+    /// A limit that nothing here reaches.
+    const AMPLE: Duration = Duration::from_secs(60);
+
     /// Returns a call of the shell with an environment of one variable.
     fn shell(line: &str, stdin: &str) -> Call {
         Call {
@@ -209,7 +275,7 @@ mod tests {
     #[test]
     fn a_call_sees_what_it_is_given_and_nothing_else() {
         let line = "cat; echo $GIVEN${HOME-none}$PWD; echo oops >&2; exit 3";
-        let ran = run_together(&[shell(line, "read\n")]).expect("a shell").remove(0);
+        let ran = run_together(&[shell(line, "read\n")], AMPLE).expect("a shell").remove(0);
         assert_eq!(String::from_utf8_lossy(&ran.stdout), "read\nyesnone/\n");
         assert_eq!((ran.code, ran.stderr.as_slice()), (Some(3), b"oops\n".as_slice()));
     }
@@ -223,8 +289,34 @@ mod tests {
             call.dir = dir.path().to_owned();
             call
         };
-        let ran = run_together(&[meet("a", "b"), meet("b", "a")]).expect("shells");
+        let ran = run_together(&[meet("a", "b"), meet("b", "a")], AMPLE).expect("shells");
         assert_eq!([&ran[0].stdout[..], &ran[1].stdout[..]], [b"a\n", b"b\n"]);
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_ended_and_the_others_are_heard() {
+        let begun = Instant::now();
+        let mut calls = [shell("exec sleep 60", ""), shell("echo heard; : > there", "")];
+        let dir = tempfile::tempdir().expect("a folder");
+        calls[1].dir = dir.path().to_owned();
+        let error = run_together(&calls, Duration::from_millis(300)).expect_err("the first does not end");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+        assert!(dir.path().join("there").exists());
+    }
+
+    #[test]
+    fn a_program_reads_and_writes_more_than_a_pipe_holds() {
+        let ran = run_together(&[shell("cat", &"x".repeat(1 << 20))], AMPLE).expect("a shell").remove(0);
+        assert_eq!((ran.code, ran.stdout.len()), (Some(0), 1 << 20));
+    }
+
+    #[test]
+    fn what_a_program_left_running_does_not_keep_its_answer() {
+        let begun = Instant::now();
+        let ran = run_together(&[shell("echo first; sleep 30 & exit 4", "")], AMPLE).expect("a shell").remove(0);
+        assert_eq!((ran.code, ran.stdout.as_slice()), (Some(4), b"first\n".as_slice()));
+        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     }
 
     #[test]

@@ -476,6 +476,9 @@ fn of_several_squads_on_the_path_the_one_that_would_run_is_told() {
     assert!(other["warning"] == true && other["detail"].as_str().unwrap().contains("is squad 0.0.1"), "{other}");
     std::fs::write(room.path().join("one/squad"), "#!/bin/sh\nexit 9\n").unwrap();
     assert_eq!(program(&path)["state"], "failed");
+    std::fs::write(room.path().join("one/squad"), "#!/bin/sh\nexec sleep 600\n").unwrap();
+    let hangs = program(&path);
+    assert!(hangs["state"] == "failed" && hangs["detail"].as_str().unwrap().contains("had not ended"), "{hangs}");
 }
 
 #[test]

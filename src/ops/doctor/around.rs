@@ -23,6 +23,9 @@ const OLD_LOCK: Duration = Duration::from_secs(600);
 const NO_ROOM: u64 = 16 << 20;
 const LITTLE_ROOM: u64 = 256 << 20;
 
+/// Longest wait for a program to say its version.
+const VERSION_LIMIT: Duration = Duration::from_secs(5);
+
 /// What sort of clone it is: where the files of the board may be missing though the board is whole.
 pub(super) fn clone(session: &Session) -> Probe {
     let settings = &session.board.settings;
@@ -221,7 +224,7 @@ fn version_of(program: &Path, dir: &Path) -> Result<String, String> {
     let args = vec!["--version".to_owned()];
     let call =
         Call { program: program.to_owned(), args, dir: dir.to_owned(), env: signing_environment(), stdin: Vec::new() };
-    let ran = run_together(&[call]).map_err(|error| error.to_string())?.pop().ok_or("it did not run")?;
+    let ran = run_together(&[call], VERSION_LIMIT).map_err(|error| error.to_string())?.pop().ok_or("it did not run")?;
     match ran.code {
         Some(0) => Ok(String::from_utf8_lossy(&ran.stdout).trim().to_owned()),
         Some(code) => Err(format!("it ends with {code}")),
