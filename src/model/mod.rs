@@ -19,6 +19,7 @@ pub mod presence;
 pub mod query;
 pub mod refusal;
 pub mod requirement;
+pub mod schedule;
 pub mod task;
 pub mod text;
 pub mod time;
