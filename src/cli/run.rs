@@ -141,6 +141,7 @@ fn dispatch(cli: Cli, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Recover(args) => commands::life::recover(&mut cx, &args),
         Command::Heartbeat(args) => commands::life::heartbeat(&mut cx, &args),
         Command::Wake(args) => commands::life::wake(&mut cx, &args),
+        Command::Schedule(command) => commands::schedule::run(&mut cx, name, command),
         Command::Hook(command) => commands::hook::run(&mut cx, name, command),
         Command::Demo(args) => commands::demo::run(&mut cx, &args),
         Command::MergeDriver(args) => commands::merge_driver::run(&mut cx, args),

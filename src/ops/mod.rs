@@ -35,6 +35,7 @@ pub mod recover;
 pub mod review;
 pub mod rewind;
 pub mod scan;
+pub mod schedule;
 pub mod session;
 mod signing;
 pub mod sync;

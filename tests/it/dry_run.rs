@@ -53,6 +53,8 @@ const WRITING: &[&str] = &[
     "wake scout",
     "hook install",
     "hook uninstall",
+    // The timers of the machine are left alone; `install`, which asks `doctor` first, has a test of its own.
+    "schedule uninstall --format launchd",
 ];
 
 /// Every verb that only reads.
@@ -83,6 +85,8 @@ const READING: &[&str] = &[
     "lock list",
     "beat --leave --agent scout",
     "wait --timeout 1s --agent scout",
+    "schedule print",
+    "schedule status",
     "hook status",
     "hook pre-commit",
     "completions bash",

@@ -57,6 +57,7 @@ mod review;
 mod rewind;
 mod safe_mode;
 mod scan;
+mod schedule;
 mod status;
 mod terminal;
 mod threats;

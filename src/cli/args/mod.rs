@@ -13,6 +13,7 @@ mod help;
 mod hook;
 mod life;
 mod parse;
+mod schedule;
 #[cfg(test)]
 mod tests;
 mod truth;
@@ -25,6 +26,7 @@ pub use help::{COMMON, GROUPS, command};
 pub use hook::{HookArgs, HookCommand};
 pub use life::{BeatArgs, HeartbeatArgs, RecoverArgs, WaitArgs, WakeArgs};
 pub use parse::{ParseStop, parse, parse_with};
+pub use schedule::{ScheduleCommand, ScheduleInstallArgs, SchedulePlanArgs, ScheduleUninstallArgs};
 pub use truth::*;
 pub use value::{BadEvidence, BadPosition, EffectWord, EvidenceArg, Input, ReportFormat, Shell, Template, Text};
 pub use work::*;
@@ -289,6 +291,10 @@ pub enum Command {
     #[command(after_help = "Example:\n  squad wake scout --reason \"Three tasks are waiting\"")]
     Wake(WakeArgs),
 
+    /// Wake the agents of the roster by cron, systemd or launchd
+    #[command(subcommand, after_help = "Examples:\n  squad schedule print\n  squad schedule install --dry-run")]
+    Schedule(ScheduleCommand),
+
     /// Make git ask squad before each commit
     #[command(subcommand, after_help = "Examples:\n  squad hook install\n  squad hook status")]
     Hook(HookCommand),
@@ -374,6 +380,10 @@ impl Command {
             Self::Recover(_) => "recover",
             Self::Heartbeat(_) => "heartbeat",
             Self::Wake(_) => "wake",
+            Self::Schedule(ScheduleCommand::Print(_)) => "schedule print",
+            Self::Schedule(ScheduleCommand::Install(_)) => "schedule install",
+            Self::Schedule(ScheduleCommand::Uninstall(_)) => "schedule uninstall",
+            Self::Schedule(ScheduleCommand::Status) => "schedule status",
             Self::Hook(HookCommand::Install(_)) => "hook install",
             Self::Hook(HookCommand::Uninstall(_)) => "hook uninstall",
             Self::Hook(HookCommand::Status) => "hook status",
@@ -450,6 +460,10 @@ pub(crate) const NAMES: &[&str] = &[
     "recover",
     "heartbeat",
     "wake",
+    "schedule print",
+    "schedule install",
+    "schedule uninstall",
+    "schedule status",
     "hook install",
     "hook uninstall",
     "hook status",

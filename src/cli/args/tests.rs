@@ -162,6 +162,10 @@ const CONTRACT: &[&str] = &[
     "squad completions powershell",
     "squad man",
     "squad demo",
+    "squad schedule print --format launchd --only a --only b --run",
+    "squad schedule install --format systemd --only a --run --dry-run",
+    "squad schedule uninstall --format crontab --dry-run",
+    "squad schedule status",
     "squad hook install --dry-run",
     "squad hook uninstall --dry-run",
     "squad hook status",
@@ -539,6 +543,7 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
     Team:
       agents            List or change the roster
       lock              Tell who holds which paths
+      schedule          Wake the agents of the roster by cron, systemd or launchd
 
     More:
       hook              Make git ask squad before each commit

@@ -28,6 +28,7 @@ pub(super) mod papers;
 mod provisional;
 pub(super) mod review;
 pub(super) mod scan;
+pub(super) mod schedule;
 pub(super) mod show;
 pub(super) mod stats;
 pub(super) mod status;
