@@ -144,6 +144,7 @@ fn dispatch(cli: Cli, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Schedule(command) => commands::schedule::run(&mut cx, name, command),
         Command::Hook(command) => commands::hook::run(&mut cx, name, command),
         Command::Demo(args) => commands::demo::run(&mut cx, &args),
+        Command::Selftest => commands::demo::selftest(&mut cx),
         Command::MergeDriver(args) => commands::merge_driver::run(&mut cx, args),
         Command::Completions(args) => commands::papers::completions(&mut cx, &args),
         Command::Man(args) => commands::papers::man(&mut cx, &args),

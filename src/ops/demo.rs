@@ -1,8 +1,9 @@
 //! A small board, played through: agents race for its tasks as real processes, and what they were told is held against
 //! what the remote has.
 //!
-//! Owns the scratch folder, the script and the checks. The players are this very program, started anew for each step,
-//! in an environment that holds nothing of the user's; everything is local, so it works offline.
+//! Owns the scratch folder, the script and the checks. The players are this very program, started anew for each step:
+//! for `demo` in an environment that holds nothing of the user's, for `selftest` in the user's own. Everything is local,
+//! so it works offline.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -46,15 +47,29 @@ const LOCKED: i32 = 7;
 /// The exit code of a rule that refuses.
 const REFUSED: i32 = 5;
 
+/// The verbs that judge a board and the machine.
+const GATES: [&str; 3] = ["check", "audit", "doctor"];
+
 /// Longest that one step may take: well beyond the time that a verb goes on trying for.
 const STEP_LIMIT: Duration = Duration::from_secs(300);
+
+/// Whose git the play is played with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum World {
+    /// One without any settings: it holds the same everywhere.
+    Bare,
+    /// The user's, with all their settings: then the board is also held against the gates that a real one has.
+    Users,
+}
 
 /// What the play needs from outside.
 #[derive(Debug)]
 pub struct Stage {
+    /// Whose git it is.
+    pub world: World,
     /// This program.
     pub program: PathBuf,
-    /// What programs need of the environment to start at all, `PATH` above all.
+    /// The environment of the players: for [`World::Bare`] what programs need to start at all, `PATH` above all.
     pub env: Vec<(OsString, OsString)>,
     /// The folder to play in, which is kept; a temporary one without.
     pub dir: Option<PathBuf>,
@@ -121,6 +136,11 @@ impl Step {
         self.exit == Some(0)
     }
 
+    /// Tells whether it ended as the script foresees; one of a race may end either way.
+    pub fn is_foreseen(&self) -> bool {
+        self.expected.is_none_or(|expected| self.exit == Some(expected))
+    }
+
     /// Tells whether the agent was told that the board has changed by it.
     pub fn changed(&self) -> bool {
         self.succeeded() && self.answer["receipt"].is_object() && self.answer.get("unchanged").is_none()
@@ -142,12 +162,14 @@ pub fn play(stage: Stage) -> Result<Story, Failure> {
     play.ask_a_person(winner)?;
     play.review()?;
     play.hand_in(winner)?;
+    if play.world == World::Users {
+        play.pass_the_gates()?;
+    }
     let (receipts, checks) = checks::judge(&play)?;
     let broken = checks.iter().any(|check| !check.ok);
-    let (dir, scenes) = (play.root, play.scenes);
-    // Where something is wrong, the folder is the proof of it.
-    let kept = scratch.end(broken)?;
-    Ok(Story { dir, kept, scenes, receipts, checks })
+    // Where something is wrong with the demo, the folder is the proof of it.
+    let kept = scratch.end(broken && play.world == World::Bare)?;
+    Ok(Story { dir: play.root, kept, scenes: play.scenes, receipts, checks })
 }
 
 /// The folder of the play.
@@ -198,6 +220,7 @@ fn broken(message: impl Into<String>) -> Failure {
 
 /// The play while it goes on.
 struct Play {
+    world: World,
     root: PathBuf,
     program: PathBuf,
     env: Vec<(OsString, OsString)>,
@@ -211,20 +234,25 @@ type Turn<'a> = (&'static str, Vec<&'a str>);
 impl Play {
     fn new(stage: Stage, root: &Path) -> Result<Self, Failure> {
         let mut env = stage.env;
-        for key in ["HOME", "TMPDIR", "TEMP", "TMP"] {
+        // What is left behind in a folder for temporary files goes with the play.
+        for key in ["TMPDIR", "TEMP", "TMP"] {
             env.push((key.into(), root.into()));
         }
-        for (key, value) in [
-            ("GIT_CONFIG_GLOBAL", "/dev/null"),
-            ("GIT_CONFIG_NOSYSTEM", "1"),
-            ("GIT_TERMINAL_PROMPT", "0"),
-            ("LC_ALL", "C"),
-            ("NO_COLOR", "1"),
-        ] {
+        for (key, value) in [("GIT_TERMINAL_PROMPT", "0"), ("LC_ALL", "C"), ("NO_COLOR", "1")] {
             env.push((key.into(), value.into()));
         }
-        let git = Git::alone_with(env.clone());
-        let play = Self { root: root.to_owned(), program: stage.program, env, git, scenes: Vec::new() };
+        if stage.world == World::Bare {
+            env.push(("HOME".into(), root.into()));
+            env.extend(
+                [("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")].map(|(k, v)| (k.into(), v.into())),
+            );
+        }
+        // The commit that the play begins with needs an author, whoever the user is, and if they are nobody yet.
+        let git = ["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"].iter().fold(Git::alone_with(env.clone()), |git, name| {
+            git.env(*name, OWNER).env(name.replace("NAME", "EMAIL"), format!("{OWNER}@example.com"))
+        });
+        let play =
+            Self { world: stage.world, root: root.to_owned(), program: stage.program, env, git, scenes: Vec::new() };
         play.set_the_stage()?;
         Ok(play)
     }
@@ -236,15 +264,17 @@ impl Play {
         for name in [OWNER].into_iter().chain(AGENTS) {
             self.git("clone", root, &["--quiet", "--template=", "remote.git", name])?;
             let clone = root.join(name);
-            self.git("config", &clone, &["user.name", name])?;
-            self.git("config", &clone, &["user.email", &format!("{name}@example.com")])?;
+            if self.world == World::Bare {
+                self.git("config", &clone, &["user.name", name])?;
+                self.git("config", &clone, &["user.email", &format!("{name}@example.com")])?;
+            }
             if name == OWNER {
                 let readme = clone.join("README.md");
                 File::create(&readme)
                     .and_then(|mut file| file.write_all(b"# Shop\n\nWhat the agents of the demo work on.\n"))
                     .map_err(|e| broken(format!("cannot write {}", readme.display())).caused_by(&e))?;
                 self.git("add", &clone, &["README.md"])?;
-                self.git("commit", &clone, &["--quiet", "--message=Begin"])?;
+                self.git("commit", &clone, &["--quiet", "--no-verify", "--no-gpg-sign", "--message=Begin"])?;
                 self.git("push", &clone, &["--quiet", "origin", "HEAD:main"])?;
             }
         }
@@ -283,14 +313,15 @@ impl Play {
             .iter()
             .map(|(agent, args)| Call {
                 program: self.program.clone(),
-                args: args.iter().copied().chain(["--json", "--agent", agent]).map(str::to_owned).collect(),
+                // A user who wants to be asked before a push has agreed to these, which leave the machine nowhere.
+                args: args.iter().copied().chain(["--json", "--yes", "--agent", agent]).map(str::to_owned).collect(),
                 dir: self.root.join(agent),
                 env: self.env.clone(),
                 stdin: stdin.to_vec(),
             })
             .collect();
-        let ends =
-            run_together(&calls, STEP_LIMIT).map_err(|e| broken(format!("cannot run {}", self.program.display())).caused_by(&e))?;
+        let ends = run_together(&calls, STEP_LIMIT)
+            .map_err(|e| broken(format!("cannot run {}", self.program.display())).caused_by(&e))?;
         let steps: Vec<Step> = turns.iter().zip(&ends).map(|(turn, ran)| step(turn, ran, expected)).collect();
         let first = steps.iter().position(Step::succeeded);
         self.scenes.last_mut().expect("a scene has begun").steps.extend(steps);
@@ -385,6 +416,12 @@ impl Play {
         self.act(AGENTS[0], &[&search[..], &run].concat(), 0)?;
         self.act(other_than(winner), &["claim", "session", "--plan", "End every session"], 0)
     }
+
+    /// Lets those look who judge a board: of everything that was done nothing is wrong.
+    fn pass_the_gates(&mut self) -> Result<(), Failure> {
+        self.scene("What judges a board finds nothing wrong with it, or with this machine");
+        GATES.iter().try_for_each(|gate| self.act(OWNER, &[gate], 0))
+    }
 }
 
 fn other_than(agent: &str) -> &'static str {
@@ -413,6 +450,14 @@ fn step((agent, args): &Turn, ran: &Ran, expected: Option<i32>) -> Step {
 /// Returns what an answer says, in a few words.
 fn summary(answer: &Value, ran: &Ran) -> String {
     let error = &answer["error"];
+    let probes = error["checks"].as_array().into_iter().flatten().filter(|probe| probe["state"] == "failed");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let told: Vec<String> = probes
+        .map(|probe| format!("{}: {}; {}", text(&probe["name"]), text(&probe["detail"]), text(&probe["fix"])))
+        .collect();
+    if !told.is_empty() {
+        return told.join("; ");
+    }
     if let Some(message) = error["message"].as_str() {
         // What could not be done is the command itself, which stands beside it.
         let message = message.split_once(": ").map_or(message, |(_, what)| what);

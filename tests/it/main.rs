@@ -58,6 +58,7 @@ mod rewind;
 mod safe_mode;
 mod scan;
 mod schedule;
+mod selftest;
 mod status;
 mod terminal;
 mod threats;

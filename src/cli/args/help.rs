@@ -53,7 +53,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ),
     ("Team", &["agents", "lock"]),
     ("Life", &["wait", "beat", "recover", "heartbeat", "wake", "schedule"]),
-    ("More", &["hook", "merge-driver", "completions", "man", "demo"]),
+    ("More", &["hook", "merge-driver", "completions", "man", "demo", "selftest"]),
 ];
 
 /// The style of a heading, that of clap's own.

@@ -301,6 +301,9 @@ pub enum Command {
     /// Play a small board through in a temporary folder
     #[command(after_help = "Example:\n  squad demo")]
     Demo(DemoArgs),
+    /// Play a small board through with your own git and its settings
+    #[command(after_help = "Example:\n  squad selftest")]
+    Selftest,
     /// Merge two versions of a task file, for git
     #[command(
         after_help = "Git runs it once `squad init` has named it in the clone's configuration:\n\nExample:\n  squad merge-driver base.json ours.json theirs.json squad/tasks/json/mc-042.json"
@@ -389,6 +392,7 @@ impl Command {
             Self::Hook(HookCommand::Status) => "hook status",
             Self::Hook(HookCommand::PreCommit) => "hook pre-commit",
             Self::Demo(_) => "demo",
+            Self::Selftest => "selftest",
             Self::MergeDriver(_) => "merge-driver",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
@@ -469,6 +473,7 @@ pub(crate) const NAMES: &[&str] = &[
     "hook status",
     "hook pre-commit",
     "demo",
+    "selftest",
     "merge-driver",
     "completions",
     "man",

@@ -162,6 +162,7 @@ const CONTRACT: &[&str] = &[
     "squad completions powershell",
     "squad man",
     "squad demo",
+    "squad selftest",
     "squad schedule print --format launchd --only a --only b --run",
     "squad schedule install --format systemd --only a --run --dry-run",
     "squad schedule uninstall --format crontab --dry-run",
@@ -551,6 +552,7 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
       completions       Print completions for a shell
       man               Print the manual page, or write one for each verb
       demo              Play a small board through in a temporary folder
+      selftest          Play a small board through with your own git and its settings
 
     `squad VERB --help` shows the flags of a verb
 

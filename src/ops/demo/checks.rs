@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{LOCKED, LOST, Play, Receipt, Step, TASKS, receipt};
+use super::{LOCKED, LOST, Play, Receipt, Step, TASKS, World, receipt};
 use crate::model::operation::Verb;
 use crate::ops::failure::Failure;
 
@@ -25,7 +25,7 @@ pub struct Check {
 pub(super) fn judge(play: &Play) -> Result<(Vec<Receipt>, Vec<Check>), Failure> {
     let (receipts, line) = history(play)?;
     let steps: Vec<&Step> = play.steps().collect();
-    let checks = vec![
+    let mut checks = vec![
         check("every step ended as the rules say", &foreseen(&steps)),
         check("one holder: of those who raced for a task one won", &one_winner(&steps)),
         check("one holder: no claim has the fencing number of another", &fenced(&receipts)),
@@ -33,8 +33,15 @@ pub(super) fn judge(play: &Play) -> Result<(Vec<Receipt>, Vec<Check>), Failure> 
         check("who met a lock was told the task that holds it", &told_of_lock(&steps)),
         check("a receipt for each acknowledged change, and none besides", &acknowledged(&steps, &receipts)),
         check("the history is one line", &line),
-        check("no lost update: each task is as it was last acknowledged", &kept(play, &steps)?),
+        check("no lost update: each task is as it was last acknowledged", &kept(play, &steps)),
     ];
+    if play.world == World::Users {
+        checks.extend([
+            check("`check` finds nothing wrong with the board", &complaints(&steps, "check")),
+            check("`audit` finds every change of the history as it was decided", &complaints(&steps, "audit")),
+            check("`doctor` finds nothing broken on this machine", &complaints(&steps, "doctor")),
+        ]);
+    }
     Ok((receipts, checks))
 }
 
@@ -63,12 +70,20 @@ fn history(play: &Play) -> Result<(Vec<Receipt>, Vec<String>), Failure> {
 }
 
 fn foreseen(steps: &[&Step]) -> Vec<String> {
-    let wrong = |step: &&&Step| step.expected.is_some_and(|expected| step.exit != Some(expected));
     steps
         .iter()
-        .filter(wrong)
+        .filter(|step| !step.is_foreseen())
         .map(|step| format!("`{}` by {} ended with {:?}: {}", step.command, step.agent, step.exit, step.summary))
         .collect()
+}
+
+/// Returns what one of those who judge has found.
+fn complaints(steps: &[&Step], gate: &str) -> Vec<String> {
+    let asked: Vec<_> = steps.iter().filter(|step| step.command == gate).collect();
+    if asked.is_empty() {
+        return vec![format!("`{gate}` was not asked")];
+    }
+    asked.iter().filter(|step| !step.succeeded()).map(|step| step.summary.clone()).collect()
 }
 
 /// Returns those who took part in the race; its steps are the ones that the script leaves open.
@@ -133,7 +148,7 @@ fn acknowledged(steps: &[&Step], receipts: &[Receipt]) -> Vec<String> {
     faults
 }
 
-fn kept(play: &Play, steps: &[&Step]) -> Result<Vec<String>, Failure> {
+fn kept(play: &Play, steps: &[&Step]) -> Vec<String> {
     let mut last: BTreeMap<&str, &Value> = BTreeMap::new();
     for step in steps.iter().filter(|step| step.changed()) {
         let many = step.answer["tasks"].as_array().into_iter().flatten();
@@ -145,11 +160,14 @@ fn kept(play: &Play, steps: &[&Step]) -> Result<Vec<String>, Failure> {
     }
     let mut faults = Vec::new();
     for (id, ..) in TASKS {
-        let file = play.git("show", &play.remote(), &[&format!("main:squad/tasks/json/{id}.json")])?;
+        let Ok(file) = play.git("show", &play.remote(), &[&format!("main:squad/tasks/json/{id}.json")]) else {
+            faults.push(format!("{id} is not on the board"));
+            continue;
+        };
         let there: Value = serde_json::from_slice(&file).unwrap_or_default();
         if last.get(id).is_none_or(|told| **told != there) {
             faults.push(format!("{id} is not as it was last acknowledged"));
         }
     }
-    Ok(faults)
+    faults
 }
