@@ -456,7 +456,6 @@ const NOT_BY_DAMAGE: &[&str] = &[
     "unexplained",
     "wrong-value",
     "missing-path",
-    "archive-place",
     "archive-month",
 ];
 
