@@ -13,7 +13,7 @@ use crate::git::hooks::{self, HooksFolder};
 use crate::git::{Git, GitError, Place, Settings};
 
 pub use crate::git::hooks::{CONFIGURED_SINCE, find_program, find_programs, is_program};
-pub use crate::git::keys::{expanded, signing_environment};
+pub use crate::git::keys::{expanded, notifying_environment, signing_environment};
 
 /// The user's repository.
 pub struct Repository {

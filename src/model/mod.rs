@@ -13,6 +13,7 @@ pub mod earlier;
 pub mod graph;
 pub mod id;
 pub mod locks;
+pub mod notice;
 pub mod operation;
 pub mod outbox;
 pub mod presence;

@@ -14,6 +14,7 @@ mod running;
 #[path = "unkept.rs"]
 mod running;
 mod spec;
+pub mod tell;
 
 #[cfg(unix)]
 mod orphan;
