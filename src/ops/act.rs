@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use super::failure::Failure;
+use super::notify::notices_of;
 use super::publish::{Answer, Trouble, UNCHANGED};
 use super::publisher::{publish, publish_all};
 use super::session::{Freshness, Session, View, document};
@@ -20,6 +21,7 @@ use crate::model::board::{Board, Decision, Place};
 use crate::model::code::ErrorCode;
 use crate::model::decide::decide;
 use crate::model::id::{OpId, TaskId};
+use crate::model::notice::Notice;
 use crate::model::operation::{Action, Operation, Verb};
 use crate::model::task::Task;
 use crate::runner::process::Process;
@@ -47,6 +49,8 @@ pub struct Done {
     pub dry_run: bool,
     /// What would be written, for a dry run.
     pub preview: Option<Preview>,
+    /// What of it concerns others, and nobody has told them yet.
+    pub(super) notices: Vec<Notice>,
 }
 
 impl Done {
@@ -227,7 +231,13 @@ impl Session {
             }
             done
         };
-        Ok(operations.iter().map(one).collect())
+        let mut all: Vec<Result<Done, Failure>> = operations.iter().map(one).collect();
+        let notices = all.iter_mut().flatten().flat_map(|done| std::mem::take(&mut done.notices)).collect();
+        let warnings = self.notify(notices);
+        if let Some(first) = all.iter_mut().flatten().next() {
+            first.warnings.extend(warnings);
+        }
+        Ok(all)
     }
 
     /// Leaves an operation to whoever has the turn; where nobody has it any more, publishes it.
@@ -240,12 +250,12 @@ impl Session {
             Came::Answer(answer) => self.done(operation, answer, &[]),
         };
         self.forget_when_told(operation.id);
-        result
+        result.map(|done| self.told_of(done))
     }
 
     /// Publishes an operation for as long as this process has the turn, which it keeps until the checkout has followed:
     /// two that follow at once would be in each other's way.
-    fn publish_in(&self, turn: Turn, operation: &Operation) -> Result<Done, Failure> {
+    fn publish_in(&self, mut turn: Turn, operation: &Operation) -> Result<Done, Failure> {
         let led = publish(self, &turn, operation);
         if !matches!(led, Err(Trouble::Undecided { .. })) {
             self.forget_when_told(operation.id);
@@ -255,8 +265,17 @@ impl Session {
         let (_, answer) = led.answers.swap_remove(at.expect("whoever leads waits for its own answer"));
         let files = led.files.remove(&operation.id).unwrap_or_default();
         let mut done = self.done(operation, answer, &files)?;
-        done.warnings.extend(turn.warning);
-        Ok(done)
+        done.warnings.extend(turn.warning.take());
+        // Nobody waits for their turn while others are told.
+        drop(turn);
+        Ok(self.told_of(done))
+    }
+
+    /// Tells others what concerns them of it.
+    fn told_of(&self, mut done: Done) -> Done {
+        let warnings = self.notify(std::mem::take(&mut done.notices));
+        done.warnings.extend(warnings);
+        done
     }
 
     /// Makes an answer into what the user is told.
@@ -302,6 +321,7 @@ impl Session {
             done.tasks.extend(snapshot.task(&id)?.map(|placed| placed.task));
         }
         self.remember_claims(&operation.actor, &done.tasks);
+        done.notices = notices_of(self, operation, &done, &snapshot);
         Ok(done)
     }
 

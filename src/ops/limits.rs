@@ -13,6 +13,9 @@ pub const PUBLISH_LIMIT: Duration = Duration::from_secs(60);
 /// waits leads as well.
 const TURN_LIMIT: Duration = Duration::from_secs(30);
 
+/// Longest time that one command takes to tell others, all of them together: the change is made, and its actor waits.
+const NOTIFY_LIMIT: Duration = Duration::from_secs(10);
+
 /// Longest that any may be set to: a command that waits for more than a day is one that hangs.
 const LONGEST: u64 = 86_400;
 
@@ -25,11 +28,13 @@ pub struct Limits {
     pub publish: Duration,
     /// Longest wait for another process of this clone that publishes.
     pub turn: Duration,
+    /// Longest time that others are told for.
+    pub notify: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { network: NETWORK_LIMIT, publish: PUBLISH_LIMIT, turn: TURN_LIMIT }
+        Self { network: NETWORK_LIMIT, publish: PUBLISH_LIMIT, turn: TURN_LIMIT, notify: NOTIFY_LIMIT }
     }
 }
 
@@ -55,6 +60,7 @@ impl Limits {
             network: seconds("squad.networkSeconds", usual.network)?,
             publish: seconds("squad.publishSeconds", usual.publish)?,
             turn: seconds("squad.turnSeconds", usual.turn)?,
+            notify: seconds("squad.notifySeconds", usual.notify)?,
         })
     }
 }

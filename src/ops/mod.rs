@@ -26,6 +26,7 @@ pub mod look;
 mod made;
 pub mod make;
 pub mod merge;
+pub mod notify;
 pub mod presence;
 pub mod provisional;
 pub mod publish;

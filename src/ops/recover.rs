@@ -43,6 +43,9 @@ pub struct Recoveries {
     /// What should have been and was not, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<String>,
+    /// What the actor should know though it was no reason to fail.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// One step that is due.
@@ -83,13 +86,16 @@ pub(super) fn recover_on(session: &Session, view: &View, lookout: &Lookout) -> R
             match done {
                 // Nothing to do any more: another observer was faster, or the holder came back in time.
                 Ok(done) if done.unchanged.is_some() => {}
-                Ok(done) => recoveries.recovered.push(Recovered {
-                    task: due.task.id.clone(),
-                    trigger: due.trigger,
-                    agent: due.task.assigned.clone(),
-                    seen: due.seen.clone(),
-                    commit: done.receipt.map(|receipt| receipt.commit),
-                }),
+                Ok(done) => {
+                    recoveries.warnings.extend(done.warnings);
+                    recoveries.recovered.push(Recovered {
+                        task: due.task.id.clone(),
+                        trigger: due.trigger,
+                        agent: due.task.assigned.clone(),
+                        seen: due.seen.clone(),
+                        commit: done.receipt.map(|receipt| receipt.commit),
+                    });
+                }
                 Err(failure) if was_overtaken(failure.code) => {}
                 Err(failure) => recoveries.failed.push(format!("{}: {}", due.task.id, failure.message)),
             }

@@ -103,7 +103,8 @@ fn settle(session: &Session, synced: &mut Synced) -> Result<(), Failure> {
     if waiting.is_empty() {
         return Ok(());
     }
-    let turn = Turn::wait_for(session)?;
+    let mut turn = Turn::wait_for(session)?;
+    let mut landed = Vec::new();
     let led = publish_all(session)?;
     for operation in &waiting {
         let answer = led.answers.iter().find(|(id, _)| *id == operation.id).map(|(_, answer)| answer.clone());
@@ -126,9 +127,10 @@ fn settle(session: &Session, synced: &mut Synced) -> Result<(), Failure> {
             session.forget_when_told(operation.id);
         }
         match result {
-            Ok(done) => {
-                settled.commit = done.receipt.map(|r| r.commit);
+            Ok(mut done) => {
+                settled.commit = done.receipt.take().map(|r| r.commit);
                 synced.published.push(settled);
+                landed.append(&mut done.notices);
             }
             Err(failure) => {
                 settled.error = Some(json!({"code": failure.code, "message": failure.message}));
@@ -136,7 +138,9 @@ fn settle(session: &Session, synced: &mut Synced) -> Result<(), Failure> {
             }
         }
     }
-    synced.warnings.extend(turn.warning);
+    synced.warnings.extend(turn.warning.take());
+    drop(turn);
+    synced.warnings.extend(session.notify(landed));
     Ok(())
 }
 

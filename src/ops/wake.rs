@@ -13,7 +13,9 @@ use super::session::{Freshness, Session};
 use crate::board::presence::{Posted, Slot};
 use crate::model::code::ErrorCode;
 use crate::model::id::{AgentName, Millis, OpId};
+use crate::model::notice;
 use crate::model::refusal::Refusal;
+use crate::model::vocabulary::AgentKind;
 
 /// A request that an agent be started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +44,9 @@ pub struct Woken {
     pub request: Request,
     /// Whether it stood there before.
     pub skipped: bool,
+    /// What the actor should know though it was no reason to fail.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// Asks that an agent be started.
@@ -59,7 +64,14 @@ pub fn wake(session: &Session, agent: &AgentName, reason: Option<&str>) -> Resul
     let by = session.actor(config)?.name.clone();
     let agent = config.agent(agent).ok_or_else(|| Refusal::NotFound { what: "agent", name: agent.to_string() })?;
     let patience = Duration::from_secs(config.timing.wake_minutes * 60);
-    wake_on(session, &agent.name, by, reason, patience)
+    let mut woken = wake_on(session, &agent.name, by, reason, patience)?;
+    // A program that is managed looks for its requests; whoever is not must be told by somebody.
+    if agent.kind != AgentKind::Managed && !woken.skipped && !session.options.dry_run {
+        let request = &woken.request;
+        let notice = notice::wake(&request.agent, &request.by, request.at, request.reason.as_deref());
+        woken.warnings = session.notify(vec![notice]);
+    }
+    Ok(woken)
 }
 
 /// The same, after the remote was asked. A request that nobody has answered for longer than `patience` is made anew.
@@ -90,16 +102,16 @@ pub(super) fn wake_on(
             && !former.answered
             && seen_for(session, &format!("wake {}", agent.folded()), *oid) <= patience
         {
-            return Ok(Woken { request: former.clone(), skipped: true });
+            return Ok(Woken { request: former.clone(), skipped: true, warnings: Vec::new() });
         }
         if session.options.dry_run {
-            return Ok(Woken { request, skipped: false });
+            return Ok(Woken { request, skipped: false, warnings: Vec::new() });
         }
         session.agree_to_push()?;
         let text = serde_json::to_string(&request).expect("a request is JSON");
         let over = standing.map(|(_, oid)| oid);
         match board.put_up(Slot::Wake, agent, &text, over, &session.committer(), session.limits.network)? {
-            Posted::Up => return Ok(Woken { request, skipped: false }),
+            Posted::Up => return Ok(Woken { request, skipped: false, warnings: Vec::new() }),
             Posted::Another => {}
             Posted::Not(why) => {
                 return Err(Failure::new(ErrorCode::RemoteRefused, format!("{agent} could not be asked for"))

@@ -43,6 +43,7 @@ mod life_cycle;
 mod locks;
 mod memory;
 mod merging;
+mod notify;
 mod offline;
 mod places;
 mod power;
