@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::model::board::ReceiptFacts;
 use crate::model::id::{AgentName, Epoch, Millis, OpId, TaskId};
-use crate::model::operation::{Operation, Verb};
-use crate::model::vocabulary::Status;
+use crate::model::operation::{Action, Operation, RecoverTrigger, Verb};
+use crate::model::vocabulary::{BlockKind, Cause, Status};
 
 /// What a receipt says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,6 +38,18 @@ pub struct Receipt {
     pub epoch: Option<Epoch>,
     /// When.
     pub at: Millis,
+    /// Which sort of thing went wrong, where a run failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// The error's own words; where a claim was taken back, what was seen of its holder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Why a claim was taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<RecoverTrigger>,
+    /// Which sort of thing stands in the way, where the task cannot go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block: Option<BlockKind>,
 }
 
 const OP: &str = "Squad-Op";
@@ -142,6 +154,10 @@ pub fn parse(commit: &str, message: &str) -> Option<Receipt> {
         to: None,
         epoch: None,
         at: operation.at,
+        cause: None,
+        error: None,
+        trigger: None,
+        block: None,
     };
     for (key, value) in trailers(message) {
         match key {
@@ -157,6 +173,15 @@ pub fn parse(commit: &str, message: &str) -> Option<Receipt> {
     if let [one] = receipt.tasks.as_slice() {
         receipt.task.get_or_insert_with(|| one.clone());
         receipt.tasks.clear();
+    }
+    match operation.action {
+        Action::Fail { error, cause } => {
+            receipt.block = (receipt.to == Some(Status::Blocked)).then_some(BlockKind::Failure);
+            (receipt.cause, receipt.error) = (Some(cause), Some(error));
+        }
+        Action::Recover { trigger, seen } => (receipt.trigger, receipt.error) = (Some(trigger), Some(seen)),
+        Action::Block { block, .. } => receipt.block = Some(block.kind()),
+        _ => {}
     }
     Some(receipt)
 }
@@ -182,7 +207,7 @@ fn trailers(message: &str) -> impl Iterator<Item = (&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::operation::{Action, Basis};
+    use crate::model::operation::Basis;
 
     fn comment(text: &str) -> Operation {
         Operation {

@@ -245,6 +245,7 @@ mod tests {
         )
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a value written where it is used reads best")]
     fn task(fields: serde_json::Value) -> Task {
         let mut task = serde_json::json!({
             "id": "t-1", "title": "Mend", "status": "backlog", "priority": "medium", "category": "dev",

@@ -1,6 +1,6 @@
 //! Questions that change nothing: what a task looks like, who is on the roster, what happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,17 +10,18 @@ use super::evidence::{digest, digest_of};
 use super::failure::Failure;
 use super::presence::Lookout;
 use super::session::{Freshness, Session, View, document};
-use crate::board::receipt::Receipt;
+use crate::board::receipt::{Receipt, is_founding, marks};
 use crate::board::snapshot::Snapshot;
 use crate::model::board::Board;
 use crate::model::card::Card;
 use crate::model::code::ErrorCode;
-use crate::model::id::{AgentName, Epoch, Millis, TaskId};
+use crate::model::id::{AgentName, Epoch, Millis, OpId, TaskId};
+use crate::model::operation::{RecoverTrigger, Verb};
 use crate::model::presence::AgentState;
 use crate::model::query::order;
 use crate::model::refusal::Refusal;
 use crate::model::task::{Evidence, EvidenceBody, Task};
-use crate::model::vocabulary::{AgentKind, Domain, Priority, Role, Status, SubtaskStatus};
+use crate::model::vocabulary::{AgentKind, BlockKind, Cause, Domain, Priority, Role, Status, SubtaskStatus};
 
 /// A task, with what is known around it.
 pub struct Shown {
@@ -278,7 +279,7 @@ pub struct LogFilter {
     pub task: Option<TaskId>,
     /// Only by this agent.
     pub agent: Option<AgentName>,
-    /// Only failed runs.
+    /// Only failed runs and claims that were taken back.
     pub failed: bool,
     /// Only newer than this.
     pub since: Option<Millis>,
@@ -292,7 +293,7 @@ impl LogFilter {
         let about = |id: &TaskId| receipt.task.as_ref() == Some(id) || receipt.tasks.contains(id);
         self.task.as_ref().is_none_or(about)
             && self.agent.as_ref().is_none_or(|a| receipt.actor == *a)
-            && (!self.failed || receipt.verb == crate::model::operation::Verb::Fail)
+            && (!self.failed || matches!(receipt.verb, Verb::Fail | Verb::Recover))
             && self.since.is_none_or(|since| receipt.at >= since)
     }
 }
@@ -317,6 +318,39 @@ pub fn receipts(session: &Session, head: crate::board::Oid, filter: &LogFilter) 
     Ok(found)
 }
 
+/// An operation that was refused when others were carried out: the board says so, and not what it wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// The operation.
+    pub op: OpId,
+    /// Why, by its code.
+    pub code: String,
+    /// The commit that says so.
+    pub commit: String,
+    /// When the operation was made.
+    pub at: Millis,
+}
+
+/// Returns the refusals that are on the board, newest first: those of operations which somebody else published, or
+/// whose outcome was open.
+///
+/// # Errors
+/// [`Failure`] when the history cannot be read.
+pub fn refusals(session: &Session, head: crate::board::Oid, limit: Option<usize>) -> Result<Vec<Refused>, Failure> {
+    let limit = limit.unwrap_or(usize::MAX);
+    let mut found: Vec<Refused> = Vec::new();
+    let ask = (!session.options.offline && !session.gone.get()).then_some(session.limits.network);
+    session.board.commits(head, ask, |commit| {
+        for (op, code) in marks(&commit.message).refused {
+            if found.len() < limit && found.iter().all(|known| known.op != op) {
+                found.push(Refused { op, code, commit: commit.oid.to_string(), at: op.time() });
+            }
+        }
+        found.len() < limit && !is_founding(&commit.message)
+    })?;
+    Ok(found)
+}
+
 /// What the history adds up to.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -331,10 +365,20 @@ pub struct Stats {
     pub cycle_time: Option<u64>,
     /// Completions of all runs that ended, from 0 to 1.
     pub success_rate: Option<f64>,
-    /// Runs that failed.
+    /// Runs that failed and are tried again.
     pub retries: usize,
     /// Claims that were taken back from a holder that was gone.
     pub disconnects: usize,
+    /// Tasks that were in progress at the end, by what happened to them.
+    pub running: usize,
+    /// Runs that failed.
+    pub failed: usize,
+    /// Those of them that took too long.
+    pub timed_out: usize,
+    /// How often tasks could not go on, by what was in the way.
+    pub blocked: BTreeMap<&'static str, usize>,
+    /// How often claims were taken back, by why.
+    pub recoveries: BTreeMap<&'static str, usize>,
 }
 
 /// Returns what the history adds up to, from receipts alone.
@@ -342,13 +386,15 @@ pub struct Stats {
 /// # Errors
 /// [`Failure`] when the board cannot be read.
 pub fn stats(session: &Session, view: &View, since: Option<Millis>) -> Result<Stats, Failure> {
-    use crate::model::operation::Verb;
     let mut stats = Stats { counts: counts(view)?, ..Stats::default() };
+    stats.blocked = BlockKind::ALL.iter().map(|kind| (kind.as_str(), 0)).collect();
+    stats.recoveries = RecoverTrigger::ALL.iter().map(|trigger| (trigger.as_str(), 0)).collect();
     // Everything is read: a task that was completed in the stretch may have been made long before it.
     let mut all = receipts(session, view.head, &LogFilter::default())?;
     all.reverse();
     let mut made: BTreeMap<TaskId, Millis> = BTreeMap::new();
     let mut claimed: BTreeMap<TaskId, Millis> = BTreeMap::new();
+    let mut running: BTreeSet<TaskId> = BTreeSet::new();
     let (mut lead, mut cycle): (Vec<u64>, Vec<u64>) = (Vec::new(), Vec::new());
     for receipt in &all {
         let inside = since.is_none_or(|since| receipt.at >= since);
@@ -364,10 +410,30 @@ pub fn stats(session: &Session, view: &View, since: Option<Millis>) -> Result<St
                 cycle.extend(claimed.get(id).map(|at| receipt.at.since(*at)));
             }
         }
-        stats.retries += usize::from(inside && receipt.verb == Verb::Fail);
-        stats.disconnects += usize::from(inside && receipt.verb == Verb::Recover);
+        if let (Some(id), Some(to)) = (&receipt.task, receipt.to) {
+            if to == Status::InProgress {
+                running.insert(id.clone())
+            } else {
+                running.remove(id)
+            };
+        }
+        if !inside {
+            continue;
+        }
+        let has_failed = receipt.verb == Verb::Fail;
+        stats.failed += usize::from(has_failed);
+        stats.retries += usize::from(has_failed && receipt.to != Some(Status::Blocked));
+        stats.timed_out += usize::from(receipt.cause == Some(Cause::Timeout));
+        stats.disconnects += usize::from(receipt.verb == Verb::Recover);
+        if let Some(kind) = receipt.block {
+            *stats.blocked.entry(kind.as_str()).or_default() += 1;
+        }
+        if let Some(trigger) = receipt.trigger {
+            *stats.recoveries.entry(trigger.as_str()).or_default() += 1;
+        }
     }
-    let ended = stats.throughput + stats.retries;
+    stats.running = running.len();
+    let ended = stats.throughput + stats.failed;
     stats.success_rate = (ended > 0).then(|| stats.throughput as f64 / ended as f64);
     stats.lead_time = median(lead);
     stats.cycle_time = median(cycle);

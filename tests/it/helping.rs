@@ -159,6 +159,34 @@ fn an_operation_of_somebody_who_may_not_is_never_carried_out() {
     let witness = room.git("log -1 --format=%B main");
     assert!(witness.contains("Squad-Refused: 01ARYZ6S410000000000000003 not-permitted"), "{witness}");
     assert_eq!(aria.ok("audit")["violations"], json!([]));
+    let log = aria.ok("log --failed");
+    let refused = &log["refusals"][0];
+    assert_eq!((&refused["op"], &refused["code"]), (&json!("01ARYZ6S410000000000000003"), &json!("not-permitted")));
+    assert_eq!((&refused["commit"], &log["receipts"]), (&json!(room.head()), &json!([])));
+    let text = aria.squad("log --failed").ok().stdout;
+    assert!(text.contains("01ARYZ6S410000000000000003 refused: not-permitted"), "{text}");
+}
+
+#[test]
+fn a_recovery_that_is_carried_out_for_another_is_counted_and_tells_nobody_here() {
+    let room = room();
+    let aria = announcing(&room, "aria");
+    aria.ok("claim t-1 --agent scout");
+    let args = json!({"trigger": "unstarted", "seen": "no sign of life"});
+    let recover = operation(&room, "01ARYZ6S410000000000000004", "knox", "recover", &args);
+    let recover = recover.replace("\"epoch\":0", "\"epoch\":1");
+    plant(&room, "eager", &format!("squad outbox eager 1\n\n{recover}\n"));
+    aria.git("config squad.notify 'cat > told'");
+    aria.ok("comment t-2 hello --agent aria");
+    assert_eq!(room.task("t-1")["status"], "backlog");
+    assert!(!aria.dir.join("told").exists(), "whoever made the change tells of it");
+    let log = aria.ok("log --failed");
+    let found = &log["receipts"][0];
+    assert_eq!((&found["verb"], &found["trigger"]), (&json!("recover"), &json!("unstarted")), "{log}");
+    assert_eq!(found["error"], "no sign of life");
+    let stats = aria.ok("stats");
+    assert_eq!((&stats["disconnects"], &stats["recoveries"]["unstarted"]), (&json!(1), &json!(1)), "{stats}");
+    assert_eq!(stats["running"], 0, "{stats}");
 }
 
 #[test]

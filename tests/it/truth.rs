@@ -62,8 +62,62 @@ fn the_log_of_an_agent_is_what_it_did() {
 #[test]
 fn only_failed_attempts_are_in_the_log_of_failures() {
     let (_room, clone, _base) = busy();
-    clone.ok("fail t-2 --agent aria --error 'out of oil' --cause unknown");
-    assert_eq!(column(&clone.ok("log --failed"), "verb"), ["fail"]);
+    clone.ok("fail t-2 --agent aria --error 'out of oil' --cause memory");
+    let log = clone.ok("log --failed");
+    assert_eq!(column(&log, "verb"), ["fail"]);
+    let failed = &log["receipts"][0];
+    assert_eq!((&failed["cause"], &failed["error"]), (&json!("memory"), &json!("out of oil")));
+    assert_eq!(log["refusals"], json!([]));
+    let text = clone.squad("log --failed").ok().stdout;
+    assert!(text.contains("memory: out of oil") && text.lines().count() == 1, "{text}");
+}
+
+#[test]
+fn a_log_that_follows_prints_a_new_receipt_within_one_poll() {
+    use std::io::BufRead as _;
+    let (_room, clone, _base) = busy();
+    let mut command = clone.command(env!("CARGO_BIN_EXE_squad"));
+    command.args(["log", "--all", "--follow", "--json"]).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (sender, lines) = std::sync::mpsc::channel();
+    let output = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    // One poll is two seconds; a machine that is busy may take as long again for everything else.
+    let next = || -> Value {
+        let line = lines.recv_timeout(std::time::Duration::from_secs(20)).expect("a line in time");
+        serde_json::from_str(&line).unwrap()
+    };
+    assert_eq!(column(&next(), "verb").last().map(String::as_str), Some("complete"), "what there is comes first");
+    let answer = clone.ok("comment t-3 hello --agent hex");
+    let fresh = next();
+    assert_eq!(fresh["receipts"].as_array().map(Vec::len), Some(1), "{fresh}");
+    assert_eq!(fresh["receipts"][0]["commit"], answer["receipt"]["commit"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn stats_tell_what_was_in_the_way_and_what_is_running() {
+    let room = Room::with_tasks(&["t-1", "t-2", "t-3"].map(|id| hand_task(id, json!({"assigned": "scout"}))));
+    room.configure(|config| config["limits"] = json!({"attempts": 1}));
+    let clone = room.clone_as("olga");
+    let base = room.head();
+    for id in ["t-1", "t-2", "t-3"] {
+        clone.ok(&format!("claim {id} --agent scout"));
+    }
+    clone.ok("block t-1 --agent scout --kind dependency --reason 'the wick first' --on t-3");
+    clone.ok("fail t-2 --agent scout --error 'no end' --cause timeout");
+    let stats = clone.ok("stats --since 1d");
+    let commits = room.commits_since(&base);
+    let blocked = commits.iter().filter(|c| c.trailer("Squad-To") == "blocked").count();
+    assert_eq!(blocked, 2);
+    let words = json!({"human": 0, "external": 0, "dependency": 1, "conflict": 0, "failure": 1});
+    assert_eq!(stats["blocked"], words, "{stats}");
+    assert_eq!((&stats["running"], &stats["counts"]["in-progress"]), (&json!(1), &json!(1)), "{stats}");
+    assert_eq!((&stats["failed"], &stats["timedOut"], &stats["retries"]), (&json!(1), &json!(1), &json!(0)), "{stats}");
+    assert_eq!(stats["recoveries"], json!({"orphaned": 0, "unstarted": 0}), "{stats}");
+    let text = clone.squad("stats").ok().stdout;
+    assert!(text.contains("blocked by   dependency 1, failure 1"), "{text}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub struct LogArgs {
     /// Receipts of everybody, whatever --agent says
     #[arg(long)]
     pub all: bool,
-    /// Only failed runs and refusals
+    /// Only failed runs, claims that were taken back, and refusals
     #[arg(long)]
     pub failed: bool,
     /// At most so many, newest first

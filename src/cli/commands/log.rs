@@ -10,8 +10,10 @@ use crate::board::receipt::Receipt;
 use crate::cli::args::{ActivityArgs, LogArgs};
 use crate::cli::run::Context;
 use crate::cli::ui::{Answer, DIM, Line, STRONG, Ui, rfc3339};
+use crate::model::operation::RecoverTrigger;
+use crate::model::vocabulary::Cause;
 use crate::ops::failure::Failure;
-use crate::ops::look::{LogFilter, receipts};
+use crate::ops::look::{LogFilter, receipts, refusals};
 use crate::ops::session::{Freshness, Session};
 
 /// Rows that text shows unless told otherwise.
@@ -46,12 +48,24 @@ fn answer(cx: &mut Context<'_>, name: &'static str, session: &Session, filter: &
     let view = session.view(Freshness::Due)?;
     super::warn_degraded(cx, &view);
     let found = receipts(session, view.head, filter)?;
-    let answer = super::with_cause(Answer::new(name).with("receipts", json!(found)), view.degraded.as_deref());
+    let mut answer = Answer::new(name).with("receipts", json!(found));
+    // Of an operation that was refused the board has only the id: no filter can be asked of it.
+    let all = filter.failed && filter.task.is_none() && filter.agent.is_none();
+    let refused = if all { refusals(session, view.head, filter.limit)? } else { Vec::new() };
+    if filter.failed {
+        answer = answer.with("refusals", json!(refused));
+    }
+    let answer = super::with_cause(answer, view.degraded.as_deref());
     cx.ui.answer(&answer, |ui| {
         for receipt in &found {
             print(ui, receipt);
         }
-        if found.is_empty() {
+        for refused in &refused {
+            let at = rfc3339(refused.at);
+            let line = Line::new().styled(DIM, &format!("{}  {at}  ", short(&refused.commit)));
+            ui.line(line.text(&format!("{} refused: {}", refused.op, refused.code)));
+        }
+        if found.is_empty() && refused.is_empty() {
             ui.line("no receipts");
         }
     });
@@ -100,10 +114,13 @@ fn print(ui: &mut Ui, receipt: &Receipt) {
         (None, Some(to)) => format!("  → {to}"),
         _ => String::new(),
     };
-    ui.line(
-        Line::new()
-            .styled(DIM, &format!("{}  {}  ", short(&receipt.commit), rfc3339(receipt.at)))
-            .styled(STRONG, &about)
-            .text(&format!("  {} by {}{step}", receipt.verb.command(), receipt.actor)),
-    );
+    let mut line = Line::new()
+        .styled(DIM, &format!("{}  {}  ", short(&receipt.commit), rfc3339(receipt.at)))
+        .styled(STRONG, &about)
+        .text(&format!("  {} by {}{step}", receipt.verb.command(), receipt.actor));
+    let sort = receipt.cause.map(Cause::as_str).or(receipt.trigger.map(RecoverTrigger::as_str));
+    if let (Some(sort), Some(error)) = (sort, &receipt.error) {
+        line = line.text(&format!("  {sort}: ")).text(error);
+    }
+    ui.line(line);
 }

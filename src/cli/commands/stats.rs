@@ -1,5 +1,7 @@
 //! `stats`
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::cli::args::StatsArgs;
@@ -35,7 +37,18 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &StatsArgs) -> Result<u8, 
         ui.line(format!("lead time    {} (median)", span(found.lead_time)));
         ui.line(format!("cycle time   {} (median)", span(found.cycle_time)));
         ui.line(found.success_rate.map_or("success      –".to_owned(), |r| format!("success      {:.0} %", r * 100.0)));
-        ui.line(format!("failed runs  {}", found.retries));
+        ui.line(format!("running      {}", found.running));
+        ui.line(format!(
+            "failed runs  {} ({} timed out, {} tried again)",
+            found.failed, found.timed_out, found.retries
+        ));
+        let listed = |counts: &BTreeMap<&str, usize>| {
+            let some: Vec<String> =
+                counts.iter().filter(|(_, n)| **n > 0).map(|(word, n)| format!("{word} {n}")).collect();
+            if some.is_empty() { "–".to_owned() } else { some.join(", ") }
+        };
+        ui.line(format!("blocked by   {}", listed(&found.blocked)));
+        ui.line(format!("recoveries   {}", listed(&found.recoveries)));
         ui.line(format!("disconnects  {}", found.disconnects));
     });
     Ok(0)
