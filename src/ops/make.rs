@@ -1,11 +1,49 @@
-//! Tasks from a file: one, or an array of them.
+//! Tasks from elsewhere: from a file, one or an array of them, and from something that happened on the board.
 
 use serde_json::Value;
 
+use super::act::Done;
 use super::failure::Failure;
+use super::session::{Freshness, Session};
+use crate::board::receipt::Receipt;
 use crate::model::code::ErrorCode;
-use crate::model::id::AgentName;
-use crate::model::operation::NewTask;
+use crate::model::id::{AgentName, OpId};
+use crate::model::operation::{Action, NewTask};
+
+/// Returns the receipt of an operation that a new task is to follow from.
+///
+/// # Errors
+/// [`Failure`] `not-found` where the history that can be read has no such operation.
+pub fn event(session: &Session, op: OpId) -> Result<Receipt, Failure> {
+    let head = session.view(Freshness::Now)?.head;
+    let ask = (!session.options.offline && !session.gone.get()).then_some(session.limits.network);
+    let mut found = None;
+    session.board.receipts(head, ask, |receipt| {
+        if receipt.op == op {
+            found = Some(receipt);
+        }
+        found.is_none()
+    })?;
+    found.ok_or_else(|| {
+        Failure::new(ErrorCode::NotFound, format!("no operation {op} on the board"))
+            .hint("`squad log --json` names the operations")
+            .with("op", op.as_str())
+    })
+}
+
+/// Says on the task that an event was about which task follows from it. That this fails undoes nothing: the new task
+/// is there, and names the event.
+pub fn link_back(session: &Session, event: &Receipt, done: &mut Done) {
+    let (Some(from), Some(made)) = (&event.task, done.task().filter(|_| !done.dry_run && done.unchanged.is_none()))
+    else {
+        return;
+    };
+    let text = format!("{} follows from this {} ({})", made.id, event.verb.command(), event.op);
+    match session.act(Some(from), &Action::Comment { text, also: Vec::new() }) {
+        Ok(comment) => done.warnings.extend(comment.warnings),
+        Err(failure) => done.warnings.push(format!("{from} does not name {} yet: {}", made.id, failure.message)),
+    }
+}
 
 /// Fields of a task that only the board sets: a file that is to become new tasks cannot bring them.
 const SET_BY_THE_BOARD: &[&str] = &[

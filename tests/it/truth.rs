@@ -73,6 +73,28 @@ fn only_failed_attempts_are_in_the_log_of_failures() {
 }
 
 #[test]
+fn a_task_that_follows_from_an_event_names_it_and_is_named() {
+    let (room, clone, _base) = busy();
+    let failed = clone.ok("fail t-2 --agent aria --error 'out of oil' --cause memory");
+    let op = failed["receipt"]["op"].as_str().unwrap().to_owned();
+    let line = format!("new 'Buy oil' --id t-9 --from-event {op} --agent knox");
+    let before = room.head();
+    clone.ok(&format!("{line} --dry-run"));
+    assert_eq!(room.head(), before);
+    let answer = clone.ok(&line);
+    assert_eq!(answer["task"]["source"], op.as_str());
+    let chat = room.task("t-2")["chat"].as_array().unwrap().clone();
+    let last = chat.last().unwrap();
+    assert_eq!(
+        (&last["author"], &last["content"]),
+        (&json!("knox"), &json!(format!("t-9 follows from this fail ({op})")))
+    );
+    assert_eq!(room.commits_since(&before).len(), 2, "one for each task");
+    clone.json("new x --from-event 01ARYZ6S410000000000000000 --agent knox").fails(3, "not-found");
+    assert_eq!(clone.ok("audit")["violations"], json!([]));
+}
+
+#[test]
 fn a_log_that_follows_prints_a_new_receipt_within_one_poll() {
     use std::io::BufRead as _;
     let (_room, clone, _base) = busy();

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use super::value::{EffectWord, Input, Template, Text, position, word};
 use super::{Queueing, Writing};
 use crate::cli::when::{When, duration};
-use crate::model::id::{AgentName, TaskId};
+use crate::model::id::{AgentName, OpId, TaskId};
 use crate::model::vocabulary::{AgentKind, Domain, Effect, Priority, Role, Status, SubtaskStatus};
 
 /// Arguments of `init`.
@@ -86,8 +86,9 @@ pub struct AgentsRemoveArgs {
 }
 
 /// What `new --from` takes from the file instead.
-const NEW_FIELDS: [&str; 14] = [
+const NEW_FIELDS: [&str; 15] = [
     "title",
+    "from_event",
     "id",
     "description",
     "priority",
@@ -112,6 +113,9 @@ pub struct NewArgs {
     /// Read one task or an array of tasks from a JSON file, or from stdin with -; one commit for all
     #[arg(long, value_name = "FILE", conflicts_with_all = NEW_FIELDS)]
     pub from: Option<Input>,
+    /// Operation that it follows from, as the log names it: becomes its source, and is told on that task
+    #[arg(long, value_name = "OP", conflicts_with = "queue")]
+    pub from_event: Option<OpId>,
     /// Id of the task; made from the time unless given
     #[arg(long, value_name = "ID")]
     pub id: Option<TaskId>,

@@ -8,7 +8,7 @@ use crate::cli::run::Context;
 use crate::cli::ui::{Answer, DIM, Line, STRONG, plural};
 use crate::model::operation::{Action, NewTask};
 use crate::ops::failure::Failure;
-use crate::ops::make::tasks_from_json;
+use crate::ops::make::{event, link_back, tasks_from_json};
 
 pub(in crate::cli) fn run(cx: &mut Context<'_>, args: NewArgs) -> Result<u8, Failure> {
     let session = cx.session_with(|o| {
@@ -17,6 +17,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: NewArgs) -> Result<u8, Fai
     })?;
     let effects = args.effects();
     let many = args.from.is_some();
+    let event = args.from_event.map(|op| event(&session, op)).transpose()?;
     let tasks = match &args.from {
         Some(input) => tasks_from_json(&input.read(&cx.dir()?, std::io::stdin())?)?,
         None => vec![NewTask {
@@ -34,10 +35,14 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: NewArgs) -> Result<u8, Fai
             due: args.due.map(|due| due.resolve(session.now())),
             acceptance: args.acceptance,
             effects,
+            source: event.as_ref().map(|event| event.op.to_string()),
             ..NewTask::default()
         }],
     };
-    let done = session.act(None, &Action::New { tasks })?;
+    let mut done = session.act(None, &Action::New { tasks })?;
+    if let Some(event) = &event {
+        link_back(&session, event, &mut done);
+    }
     if !many {
         return Ok(answers::done(cx, "new", &done, Vec::new()));
     }
