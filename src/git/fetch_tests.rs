@@ -22,7 +22,7 @@ fn a_board_whose_name_comes_after_its_mirror_is_asked_for_first_all_the_same() {
     let value = kit.rev(&bare, "main");
     kit.run(&bare, &["update-ref", "refs/heads/a-squad/outbox/c1", &value.to_string()]);
     let mirror = Mirror { theirs: "refs/heads/a-squad/outbox/".to_owned(), ..outboxes() };
-    assert_eq!(head_of(remote.fetch(&store, "main", &[mirror.clone()], LIMIT).unwrap()), value);
+    assert_eq!(head_of(remote.fetch(&store, "main", std::slice::from_ref(&mirror), LIMIT).unwrap()), value);
     assert_eq!(store.refs_below("refs/squad/outboxes/").unwrap(), [("refs/squad/outboxes/c1".to_owned(), value)]);
 }
 

@@ -121,9 +121,9 @@ pub fn wait(session: &Session, asked: &Asked) -> Result<Waited, Failure> {
     };
     // Whoever was superseded says no goodbye: the agent is still there.
     if waited.ended == Ended::Superseded {
-        drop(beacon)
+        drop(beacon);
     } else {
-        beacon.leave()
+        beacon.leave();
     }
     Ok(waited)
 }

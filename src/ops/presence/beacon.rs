@@ -9,7 +9,7 @@ use super::super::session::{Freshness, Session};
 use super::super::wake::acknowledge;
 use super::here::{self, Record};
 use crate::board::presence::{Posted, Slot};
-use crate::board::store::AccessFault;
+use crate::board::store::{AccessFault, write_whole};
 use crate::model::config::Timing;
 use crate::model::id::{AgentName, OpId};
 use crate::model::presence::{Beat, Doing, Held, is_superseded};
@@ -164,7 +164,7 @@ impl<'a> Beacon<'a> {
         acknowledge(self.session, &self.beat.agent)?;
         if self.tell_remote()?.is_some() {
             // Losing the note costs one push.
-            let _ = fs::write(note, text);
+            let _ = write_whole(&note, text.as_bytes());
         }
         Ok(())
     }
