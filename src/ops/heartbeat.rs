@@ -79,6 +79,9 @@ pub struct Tick {
     pub events: Vec<Event>,
     /// Tasks that wait for a verdict which this agent may give.
     pub requests: Vec<TaskId>,
+    /// What the actor should know though it was no reason to fail.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// How long it took, in milliseconds.
     pub elapsed_ms: u64,
 }
@@ -106,6 +109,7 @@ pub fn heartbeat(session: &mut Session, wanted: Wanted) -> Result<Tick, Failure>
         budget,
         checks: BTreeMap::new(),
         events: Vec::new(),
+        warnings: Vec::new(),
         pushed: false,
     };
     let safe = ticking.look_at_the_board(&view);
@@ -130,6 +134,7 @@ pub fn heartbeat(session: &mut Session, wanted: Wanted) -> Result<Tick, Failure>
         recovered,
         events: ticking.events,
         requests,
+        warnings: ticking.warnings,
         elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
     })
 }
@@ -142,6 +147,7 @@ struct Ticking<'a> {
     budget: Duration,
     checks: BTreeMap<&'static str, Check>,
     events: Vec<Event>,
+    warnings: Vec<String>,
     /// Whether this tick has had its push.
     pushed: bool,
 }
@@ -186,7 +192,8 @@ impl Ticking<'_> {
                 self.say("recovery", State::Failed, failure.message);
                 Vec::new()
             }
-            Ok(Recoveries { recovered, failed }) => {
+            Ok(Recoveries { recovered, failed, warnings }) => {
+                self.warnings.extend(warnings);
                 self.pushed |= !recovered.is_empty();
                 let detail = format!("{} brought back", recovered.len());
                 match failed.is_empty() {
@@ -216,23 +223,28 @@ impl Ticking<'_> {
             if lookout.state_of(agent, view)?.0 != AgentState::Gone {
                 continue;
             }
-            let asked = || pending(self.session, &name).map(|request| request.is_some());
-            if agent.kind == AgentKind::Managed && !safe && !self.pushed && !asked()? {
-                let reason = format!("{} waits in the backlog", task.id);
-                match wake_on(self.session, &name, self.agent.name.clone(), Some(&reason), patience) {
-                    Ok(Woken { skipped, .. }) => self.pushed |= !skipped,
-                    Err(failure) => self.say("wake", State::Failed, failure.message),
-                }
-                let sentence = format!("[{}] {name} is asked for: {reason}", task.id);
-                self.events.push(Event { event: "wake", task: Some(task.id.clone()), agent: Some(name), sentence });
-            } else if agent.kind != AgentKind::Managed {
+            let managed = agent.kind == AgentKind::Managed;
+            if !managed {
                 let sentence = format!("[{}] is {name}'s, who is not there", task.id);
-                self.events.push(Event {
-                    event: "unattended",
-                    task: Some(task.id.clone()),
-                    agent: Some(name),
-                    sentence,
-                });
+                let (event, task) = ("unattended", Some(task.id.clone()));
+                self.events.push(Event { event, task, agent: Some(name.clone()), sentence });
+            }
+            if safe || self.pushed || pending(self.session, &name)?.is_some() {
+                continue;
+            }
+            let reason = format!("{} waits in the backlog", task.id);
+            match wake_on(self.session, agent, self.agent.name.clone(), Some(&reason), patience) {
+                Err(failure) => self.say("wake", State::Failed, failure.message),
+                Ok(Woken { skipped: true, .. }) => {}
+                Ok(Woken { warnings, .. }) => {
+                    self.pushed = true;
+                    self.warnings.extend(warnings);
+                    if managed {
+                        let sentence = format!("[{}] {name} is asked for: {reason}", task.id);
+                        let task = Some(task.id.clone());
+                        self.events.push(Event { event: "wake", task, agent: Some(name), sentence });
+                    }
+                }
             }
         }
         Ok(())

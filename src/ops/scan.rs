@@ -200,11 +200,9 @@ pub(super) fn scan_on(session: &Session, view: &View, asked: Asked) -> Result<Sc
         degraded: view.degraded.is_some(),
         cause: view.degraded.clone(),
     };
-    if asked.since_last {
-        if !session.options.dry_run {
-            last.note_scan(now, view.head);
-            last.save();
-        }
+    if asked.since_last && !session.options.dry_run {
+        last.note_scan(now, view.head);
+        last.save();
     }
     Ok(scanned)
 }

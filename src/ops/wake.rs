@@ -12,6 +12,7 @@ use super::presence::seen_for;
 use super::session::{Freshness, Session};
 use crate::board::presence::{Posted, Slot};
 use crate::model::code::ErrorCode;
+use crate::model::config::Agent;
 use crate::model::id::{AgentName, Millis, OpId};
 use crate::model::notice;
 use crate::model::refusal::Refusal;
@@ -64,7 +65,21 @@ pub fn wake(session: &Session, agent: &AgentName, reason: Option<&str>) -> Resul
     let by = session.actor(config)?.name.clone();
     let agent = config.agent(agent).ok_or_else(|| Refusal::NotFound { what: "agent", name: agent.to_string() })?;
     let patience = Duration::from_secs(config.timing.wake_minutes * 60);
-    let mut woken = wake_on(session, &agent.name, by, reason, patience)?;
+    wake_on(session, agent, by, reason, patience)
+}
+
+/// The same, after the remote was asked. A request that nobody has answered for longer than `patience` is made anew.
+///
+/// # Errors
+/// As [`wake`].
+pub(super) fn wake_on(
+    session: &Session,
+    agent: &Agent,
+    by: AgentName,
+    reason: Option<&str>,
+    patience: Duration,
+) -> Result<Woken, Failure> {
+    let mut woken = put_up(session, &agent.name, by, reason, patience)?;
     // A program that is managed looks for its requests; whoever is not must be told by somebody.
     if agent.kind != AgentKind::Managed && !woken.skipped && !session.options.dry_run {
         let request = &woken.request;
@@ -74,11 +89,7 @@ pub fn wake(session: &Session, agent: &AgentName, reason: Option<&str>) -> Resul
     Ok(woken)
 }
 
-/// The same, after the remote was asked. A request that nobody has answered for longer than `patience` is made anew.
-///
-/// # Errors
-/// As [`wake`].
-pub(super) fn wake_on(
+fn put_up(
     session: &Session,
     agent: &AgentName,
     by: AgentName,

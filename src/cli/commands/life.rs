@@ -49,7 +49,7 @@ pub(in crate::cli) fn wait(cx: &mut Context<'_>, args: WaitArgs) -> Result<u8, F
 pub(in crate::cli) fn recover(cx: &mut Context<'_>, args: &RecoverArgs) -> Result<u8, Failure> {
     let session = cx.session_with(|o| o.dry_run = args.writing.dry_run)?;
     let recoveries = bring_back(&session)?;
-    for failed in &recoveries.failed {
+    for failed in recoveries.failed.iter().chain(&recoveries.warnings) {
         cx.ui.warn(failed);
     }
     let mut answer = Answer::of("recover", &recoveries);
@@ -78,6 +78,9 @@ pub(in crate::cli) fn heartbeat(cx: &mut Context<'_>, args: &HeartbeatArgs) -> R
     let limit = args.limit.or((!cx.ui.is_json()).then_some(DEFAULT_ROWS));
     let tick = tick(&mut session, Wanted { budget: args.budget, limit })?;
     super::blocked(cx, tick.scanned.cause.as_deref());
+    for warning in &tick.warnings {
+        cx.ui.warn(warning);
+    }
     let mut answer = Answer::of("heartbeat", &tick);
     if args.writing.dry_run {
         answer = answer.with("dryRun", true);
@@ -101,6 +104,9 @@ pub(in crate::cli) fn heartbeat(cx: &mut Context<'_>, args: &HeartbeatArgs) -> R
 pub(in crate::cli) fn wake(cx: &mut Context<'_>, args: &WakeArgs) -> Result<u8, Failure> {
     let session = cx.session_with(|o| o.dry_run = args.writing.dry_run)?;
     let woken = ask_for(&session, &args.name, args.reason.as_deref())?;
+    for warning in &woken.warnings {
+        cx.ui.warn(warning);
+    }
     let mut answer = Answer::of("wake", &woken);
     if args.writing.dry_run {
         answer = answer.with("dryRun", true);
