@@ -200,10 +200,9 @@ fn who_waits_leaves_on_every_way_out() {
         until("it waits", || state(&clone, "scout") == "waiting");
         // The end of standard input means something once the program has settled.
         thread::sleep(Duration::from_secs(1));
-        if way == "stdin" {
-            drop(waiting.child.stdin.take())
-        } else {
-            waiting.signal(way)
+        match way {
+            "stdin" => drop(waiting.child.stdin.take()),
+            signal => waiting.signal(signal),
         }
         assert_eq!(waiting.answer()["ended"], "stopped", "{way}");
         assert_eq!(signs(&clone, "scout"), Vec::<PathBuf>::new(), "{way}");
