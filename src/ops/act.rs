@@ -106,7 +106,9 @@ impl Session {
             return Ok(done);
         }
         // Another process of this clone is publishing. What it knows of the board is a moment old at most, and it, or
-        // whoever leads after it, takes this operation along.
+        // whoever leads after it, takes this operation along. What this one has fetched before may be older than that,
+        // and is nothing to build on any more.
+        self.fetched.set(None);
         let seen = self.view(Freshness::Seen)?;
         seen.must_be_true()?;
         self.must_be_whole(&seen)?;

@@ -380,3 +380,29 @@ fn however_many_ask_for_an_agent_it_is_asked_for_once() {
     assert_eq!(clones[1].0.ok("wake scout --agent knox")["skipped"], false);
     clones[1].0.refused("wake nobody --agent knox", 3, "not-found");
 }
+
+#[test]
+fn who_has_waited_for_long_claims_on_the_board_as_it_is_now_however_busy_the_clone_is() {
+    let room = hurried(&[]);
+    let clone = room.clone_as("olga");
+    for round in 0..6 {
+        let waiting = Going::start(&clone, "wait --claim --agent scout");
+        until("it waits", || !signs(&clone, "scout").is_empty());
+        // Long enough for it to have asked the remote by itself.
+        thread::sleep(Duration::from_millis(1300));
+        // Several processes publish at the moment at which the task appears.
+        let id = format!("t-{round}");
+        thread::scope(|scope| {
+            scope.spawn(|| clone.ok(&format!("new title --id {id} --assigned scout --agent olga")));
+            for n in 0..3 {
+                let clone = &clone;
+                scope
+                    .spawn(move || clone.ok(&format!("new title --id other-{round}-{n} --assigned aria --agent knox")));
+            }
+        });
+        let answer = waiting.answer();
+        assert_eq!(answer["task"]["id"], json!(id), "{answer}");
+        clone.ok(&format!("release {id} --note n --unassign --agent scout"));
+        clone.ok(&format!("cancel {id} --reason r --agent olga"));
+    }
+}

@@ -544,6 +544,13 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
     Team:
       agents            List or change the roster
       lock              Tell who holds which paths
+
+    Life:
+      wait              Wait until there is a task that this agent may take
+      beat              Give a sign of life, or say goodbye
+      recover           Take back what somebody holds who is gone
+      heartbeat         Do one tick of the control loop
+      wake              Ask that an agent be started, once however many ask
       schedule          Wake the agents of the roster by cron, systemd or launchd
 
     More:
