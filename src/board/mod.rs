@@ -30,3 +30,4 @@ pub mod repository;
 pub mod rewind;
 pub mod snapshot;
 pub mod store;
+mod worktree;

@@ -142,6 +142,7 @@ fn dispatch(cli: Cli, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Heartbeat(args) => commands::life::heartbeat(&mut cx, &args),
         Command::Wake(args) => commands::life::wake(&mut cx, &args),
         Command::Schedule(command) => commands::schedule::run(&mut cx, name, command),
+        Command::Run(args) => commands::running::run(&mut cx, args),
         Command::Hook(command) => commands::hook::run(&mut cx, name, command),
         Command::Demo(args) => commands::demo::run(&mut cx, &args),
         Command::Selftest => commands::demo::selftest(&mut cx),

@@ -31,6 +31,7 @@ mod trees;
 mod users;
 mod value;
 mod watch;
+mod worktrees;
 
 pub use diff::{Change, ChangedPath};
 pub use error::GitError;

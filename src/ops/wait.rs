@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use super::act::Done;
 use super::claim::{is_lost, next_but};
+use super::ears::Ears;
 use super::failure::Failure;
 use super::presence::{Beacon, Standing};
 use super::queue::make_private;
 use super::session::{Freshness, Session};
 use super::wake::acknowledge;
 use crate::board::Oid;
-use crate::model::code::ErrorCode;
 use crate::model::config::Timing;
 use crate::model::id::TaskId;
 use crate::model::operation::Action;
@@ -25,7 +25,6 @@ use crate::model::presence::Doing;
 use crate::model::task::Task;
 use crate::model::vocabulary::words;
 use crate::runner::process::Process;
-use crate::runner::signal::Interrupts;
 
 /// How often this clone's board is looked at: a change that another process has made is seen within two of these.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -85,8 +84,14 @@ pub struct Asked {
 /// # Errors
 /// [`Failure`] when there is no board, or nobody is named to act. A remote that is out of reach is waited for.
 pub fn wait(session: &Session, asked: &Asked) -> Result<Waited, Failure> {
-    let interrupts = Interrupts::install()
-        .map_err(|error| Failure::new(ErrorCode::Internal, "signals cannot be listened for").caused_by(&error))?;
+    wait_with(session, asked, &Ears::open()?)
+}
+
+/// The same, for whoever listens already.
+///
+/// # Errors
+/// As [`wait`].
+pub(super) fn wait_with(session: &Session, asked: &Asked, ears: &Ears) -> Result<Waited, Failure> {
     let view = session.view_of_member(Freshness::Due)?;
     let config = view.config()?;
     let (agent, timing) = (session.actor(config)?.name.clone(), config.timing.clone());
@@ -112,10 +117,10 @@ pub fn wait(session: &Session, asked: &Asked) -> Result<Waited, Failure> {
             continue;
         }
         if waiter.turn_to_watch_stdin() {
-            interrupts.watch_stdin_closed();
+            ears.watch_stdin();
         }
         waiter.poll();
-        if interrupts.wait(LOOK_EVERY) > 0 {
+        if ears.wait(LOOK_EVERY) > 0 {
             break Waited { ended: Ended::Stopped, task: None, done: None };
         }
     };

@@ -56,6 +56,8 @@ mod remotes;
 mod retry;
 mod review;
 mod rewind;
+#[cfg(target_os = "linux")]
+mod running;
 mod safe_mode;
 mod scan;
 mod schedule;

@@ -52,7 +52,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Team", &["agents", "lock"]),
-    ("Life", &["wait", "beat", "recover", "heartbeat", "wake", "schedule"]),
+    ("Life", &["run", "wait", "beat", "recover", "heartbeat", "wake", "schedule"]),
     ("More", &["hook", "merge-driver", "completions", "man", "demo", "selftest"]),
 ];
 

@@ -1,5 +1,6 @@
 //! Arguments of the verbs that keep a fleet alive: signs of life, waiting, recovery, start requests.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::Args;
@@ -63,4 +64,21 @@ pub struct WakeArgs {
     /// What every writing verb takes.
     #[command(flatten)]
     pub writing: Writing,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct RunArgs {
+    /// End after one task
+    #[arg(long, conflicts_with = "until_idle")]
+    pub once: bool,
+    /// End when there is no task left that this agent may take
+    #[arg(long)]
+    pub until_idle: bool,
+    /// Longest time for one task; the board's runTimeoutSeconds unless given
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Command that does a task; that of `git config squad.runner` unless given
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
 }

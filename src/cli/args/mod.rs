@@ -24,7 +24,7 @@ pub use backup::{BackupArgs, BackupCommand, BackupRestoreArgs};
 pub use board::*;
 pub use help::{COMMON, GROUPS, command};
 pub use hook::{HookArgs, HookCommand};
-pub use life::{BeatArgs, HeartbeatArgs, RecoverArgs, WaitArgs, WakeArgs};
+pub use life::{BeatArgs, HeartbeatArgs, RecoverArgs, RunArgs, WaitArgs, WakeArgs};
 pub use parse::{ParseStop, parse, parse_with};
 pub use schedule::{ScheduleCommand, ScheduleInstallArgs, SchedulePlanArgs, ScheduleUninstallArgs};
 pub use truth::*;
@@ -290,6 +290,11 @@ pub enum Command {
     /// Ask that an agent be started, once however many ask
     #[command(after_help = "Example:\n  squad wake scout --reason \"Three tasks are waiting\"")]
     Wake(WakeArgs),
+    /// Have a command do one task after the other
+    #[command(
+        after_help = "The command is the one after --, else that of `git config squad.runner`. It finds the task in the file SQUAD_BRIEF and leaves its result in SQUAD_RESULT.\n\nExamples:\n  squad run --until-idle --agent scout -- ./work-on-task\n  squad run --once --agent scout"
+    )]
+    Run(RunArgs),
 
     /// Wake the agents of the roster by cron, systemd or launchd
     #[command(subcommand, after_help = "Examples:\n  squad schedule print\n  squad schedule install --dry-run")]
@@ -387,6 +392,7 @@ impl Command {
             Self::Schedule(ScheduleCommand::Install(_)) => "schedule install",
             Self::Schedule(ScheduleCommand::Uninstall(_)) => "schedule uninstall",
             Self::Schedule(ScheduleCommand::Status) => "schedule status",
+            Self::Run(_) => "run",
             Self::Hook(HookCommand::Install(_)) => "hook install",
             Self::Hook(HookCommand::Uninstall(_)) => "hook uninstall",
             Self::Hook(HookCommand::Status) => "hook status",
@@ -468,6 +474,7 @@ pub(crate) const NAMES: &[&str] = &[
     "schedule install",
     "schedule uninstall",
     "schedule status",
+    "run",
     "hook install",
     "hook uninstall",
     "hook status",

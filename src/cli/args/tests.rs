@@ -112,6 +112,8 @@ const CONTRACT: &[&str] = &[
     "squad recover --dry-run",
     "squad heartbeat --budget 30s --limit 5 --dry-run",
     "squad wake a --reason r --dry-run",
+    "squad run --once --timeout 5m",
+    "squad run --until-idle",
     "squad scan --since-last --safe --fresh --limit 10",
     "squad next -v",
     "squad claim t --plan p --dry-run",
@@ -546,6 +548,7 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
       lock              Tell who holds which paths
 
     Life:
+      run               Have a command do one task after the other
       wait              Wait until there is a task that this agent may take
       beat              Give a sign of life, or say goodbye
       recover           Take back what somebody holds who is gone

@@ -27,6 +27,7 @@ pub(super) mod next;
 pub(super) mod papers;
 mod provisional;
 pub(super) mod review;
+pub(super) mod running;
 pub(super) mod scan;
 pub(super) mod schedule;
 pub(super) mod show;

@@ -1,0 +1,23 @@
+//! Worktrees for runs: made from what the user has checked out, in this clone's own state.
+
+use std::path::Path;
+
+use super::store::{AccessFault, BoardStore};
+
+impl BoardStore {
+    /// Makes a worktree with the commit that is checked out where the user stands.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] with what git says.
+    pub fn add_worktree(&self, path: &Path) -> Result<(), AccessFault> {
+        Ok(self.place.add_worktree(&self.git, path)?)
+    }
+
+    /// Removes such a worktree, unless that would lose work. Tells whether it was removed.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] when git cannot look.
+    pub fn remove_worktree(&self, path: &Path) -> Result<bool, AccessFault> {
+        Ok(self.place.remove_worktree(&self.git, path)?)
+    }
+}

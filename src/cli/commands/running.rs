@@ -1,0 +1,55 @@
+//! `run`
+
+use std::ffi::OsString;
+
+use serde_json::json;
+
+use crate::cli::args::RunArgs;
+use crate::cli::run::Context;
+use crate::cli::ui::{Answer, GOOD, Line, STRONG, WARN};
+use crate::model::code::ErrorCode;
+use crate::ops::failure::Failure;
+use crate::ops::run::{Asked, Outcome, Ran, Until, run as dispatch};
+
+/// What a command needs to find its programs, its user's settings and keys; everything else is named in `squad.env`.
+const NEEDED: &[&str] = &["PATH", "HOME", "USER", "LOGNAME", "LANG", "TERM", "TMPDIR", "SHELL", "SSH_AUTH_SOCK"];
+
+pub(in crate::cli) fn run(cx: &mut Context<'_>, args: RunArgs) -> Result<u8, Failure> {
+    let shim = std::env::current_exe()
+        .map_err(|e| Failure::new(ErrorCode::Internal, "squad does not find itself").caused_by(&e))?;
+    let named = cx.session()?.board.settings.all("squad.env").to_vec();
+    let passed = |name: &OsString| {
+        let name = name.to_str();
+        name.is_some_and(|n| NEEDED.contains(&n) || n.starts_with("LC_") || named.iter().any(|named| named == n))
+    };
+    let until = match (args.once, args.until_idle) {
+        (true, _) => Until::Once,
+        (_, true) => Until::Idle,
+        _ => Until::Stopped,
+    };
+    let env = std::env::vars_os().filter(|(name, _)| passed(name)).collect();
+    let asked = Asked { command: args.command, until, timeout: args.timeout, shim, env };
+    let options = cx.options()?;
+    let clock = cx.clock.clone();
+    let json = cx.globals.json;
+    let ui = &mut *cx.ui;
+    let results = dispatch(&options, &clock, &asked, &mut |ran| {
+        if !json {
+            ui.line(line(ran));
+        }
+    })?;
+    cx.ui.answer(&Answer::new("run").with("results", json!(results)), |ui| {
+        if results.is_empty() {
+            ui.line("HEARTBEAT_OK");
+        }
+    });
+    Ok(0)
+}
+
+fn line(ran: &Ran) -> Line {
+    let style = if matches!(ran.outcome, Outcome::Completed | Outcome::Review) { GOOD } else { WARN };
+    let line = Line::new().styled(STRONG, ran.task.as_str()).text("  ").styled(style, ran.outcome.as_str());
+    let error = ran.error.as_deref().and_then(|error| error.lines().next()).map(|error| format!(": {error}"));
+    let kept = ran.worktree.as_ref().map(|path| format!("  work kept in {}", path.display()));
+    line.text(&error.unwrap_or_default()).text(&kept.unwrap_or_default())
+}

@@ -1,0 +1,118 @@
+//! What stands of a run in this clone's state: who has the task, the record by which a run is found again, its files.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::failure::Failure;
+use super::super::queue::make_private;
+use super::super::session::Session;
+use crate::board::store::{AccessFault, write_whole};
+use crate::model::id::{AgentName, Epoch, TaskId};
+use crate::runner::Identity;
+
+/// A run on record.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Record {
+    pub task: TaskId,
+    pub agent: AgentName,
+    pub epoch: Epoch,
+    pub run: Identity,
+}
+
+/// The right to run a task in this clone. The system takes it from a process that dies.
+pub(super) struct Mine {
+    _lock: File,
+}
+
+/// Where the files of one run are.
+pub(super) struct Room {
+    folder: PathBuf,
+    stem: String,
+    pub worktree: PathBuf,
+    pub log: PathBuf,
+}
+
+fn folder(session: &Session) -> PathBuf {
+    session.board.state_dir().join("runs")
+}
+
+fn failed(what: &'static str, path: PathBuf) -> impl FnOnce(std::io::Error) -> Failure {
+    move |source| AccessFault::State { what, path, source }.into()
+}
+
+/// Takes the right to run a task; nothing where another process has it.
+pub(super) fn take(session: &Session, task: &TaskId) -> Result<Option<Mine>, Failure> {
+    let locks = folder(session).join("locks");
+    let path = locks.join(task.folded());
+    make_private(&locks).map_err(failed("make", locks))?;
+    let opened = File::options().create(true).truncate(false).write(true).open(&path);
+    let lock = opened.map_err(failed("open", path.clone()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(Mine { _lock: lock })),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        // Twice at once is worse than not at all.
+        Err(fs::TryLockError::Error(source)) => Err(failed("lock", path)(source)),
+    }
+}
+
+/// Returns the runs on record, with their files.
+pub(super) fn records(session: &Session) -> Vec<(PathBuf, Record)> {
+    let entries = fs::read_dir(folder(session)).into_iter().flatten().flatten();
+    let record = |entry: fs::DirEntry| {
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            return None;
+        }
+        let record = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+        Some((path, record))
+    };
+    entries.filter_map(record).collect()
+}
+
+impl Room {
+    /// Returns the room of a run; `tag` names this one of the runs under one claim.
+    pub fn of(session: &Session, agent: &AgentName, task: &TaskId, epoch: Epoch, tag: &str) -> Result<Self, Failure> {
+        let state = session.board.state_dir();
+        let stem = format!("{}-{epoch}", task.folded());
+        let name = agent.folded();
+        let plain = !name.starts_with('.') && !name.contains(['/', '\\', '\0', ':']);
+        let logs = state.join("logs").join(if plain { &name } else { "another" });
+        let worktrees = state.join("worktrees");
+        let folder = folder(session);
+        for made in [&folder, &worktrees] {
+            make_private(made).map_err(failed("make", made.clone()))?;
+        }
+        let log = logs.join(format!("{stem}-{tag}.log"));
+        Ok(Self { worktree: worktrees.join(&stem), folder, stem, log })
+    }
+
+    /// Returns the file of the record.
+    pub fn record(&self) -> PathBuf {
+        self.folder.join(format!("{}.json", self.stem))
+    }
+
+    /// Returns the file that the command finds its task in.
+    pub fn brief(&self) -> PathBuf {
+        self.folder.join(format!("{}.brief", self.stem))
+    }
+
+    /// Returns the file that the command leaves its result in.
+    pub fn result(&self) -> PathBuf {
+        self.folder.join(format!("{}.result", self.stem))
+    }
+
+    /// Writes one of them.
+    pub fn write(path: &std::path::Path, bytes: &[u8]) -> Result<(), Failure> {
+        write_whole(path, bytes).map_err(failed("write", path.to_owned()))
+    }
+
+    /// Removes what is of no use once the run is over. Losing the removal costs a look at the next run.
+    pub fn clear(&self) {
+        for path in [self.record(), self.brief(), self.result(), self.log.with_extension("yield")] {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
