@@ -80,6 +80,14 @@ fn without_a_result_or_with_one_that_makes_no_sense_the_run_has_failed() {
     let answer = run(&room.clone_as("olga"), "--once", r#"echo '{"outcome":"fine"}' > "$SQUAD_RESULT""#);
     assert_eq!(outcomes(&answer), ["failed"], "{answer}");
     assert_eq!(room.task("t-2")["status"], "backlog");
+    for said in [r#""error":"""#, r#""error":"'$(head -c 200000 /dev/zero | tr "\0" x)'""#, r#""error":"a\u001bb""#] {
+        let room = Room::with_tasks(&[hand_task("t-3", json!({}))]);
+        let script = format!(r#"echo '{{"outcome":"failed",{said}}}' > "$SQUAD_RESULT""#);
+        let answer = run(&room.clone_as("olga"), "--once", &script);
+        assert_eq!(outcomes(&answer), ["failed"], "{said}: {answer}");
+        let message = room.task("t-3")["lastError"]["message"].as_str().unwrap().to_owned();
+        assert!(!message.is_empty() && message.len() <= 2000 && !message.contains('\u{1b}'), "{said}: {message}");
+    }
 }
 
 #[test]

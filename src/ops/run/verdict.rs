@@ -161,7 +161,8 @@ fn of(left: Left) -> Verdict {
             })
         }
         Said::Failed => {
-            let error = left.error.or(left.summary).unwrap_or_else(|| "its result says failed, and not why".to_owned());
+            let error = left.error.or(left.summary).map(|error| plain(&error)).filter(|error| !error.is_empty());
+            let error = error.unwrap_or_else(|| "its result says failed, and not why".to_owned());
             let cause = cause_of(Exit::default(), &error);
             Verdict::Failed { error, cause }
         }
@@ -170,7 +171,11 @@ fn of(left: Left) -> Verdict {
 
 fn last_words(ended: &Ended) -> String {
     let output = if ended.output.tail.is_empty() { &ended.output.head } else { &ended.output.tail };
-    let text = String::from_utf8_lossy(output);
+    plain(&String::from_utf8_lossy(output))
+}
+
+/// Returns the end of a text as it may stand on the board: without control characters, and not too long.
+fn plain(text: &str) -> String {
     let text = text.trim();
     let from = text.char_indices().rev().nth(MAX_ERROR - 1).map_or(0, |(at, _)| at);
     // A message of the board holds no control characters but line ends.
