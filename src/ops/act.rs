@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::notify::notices_of;
 use super::publish::{Answer, Trouble, UNCHANGED};
-use super::publisher::{publish, publish_all};
+use super::publisher::{Led, publish, publish_all};
 use super::session::{Freshness, Session, View, document};
 use super::signing::sign;
 use super::turn::{Came, Turn};
@@ -218,10 +218,7 @@ impl Session {
         let led = publish_all(self)?;
         drop(turn);
         let one = |operation: &Operation| {
-            let answer = led.answers.iter().find(|(id, _)| *id == operation.id).map(|(_, answer)| answer.clone());
-            // Another process may have had the turn before.
-            let answer = answer.or_else(|| self.queue().answer_to(operation.id));
-            let done = match answer {
+            let done = match self.answer_among(&led, operation.id) {
                 Some(answer) => self.done(operation, answer, &[]),
                 None => {
                     Err(Failure::new(ErrorCode::Undecided, format!("it is open whether {} happened", operation.id))
@@ -240,6 +237,13 @@ impl Session {
             first.warnings.extend(warnings);
         }
         Ok(all)
+    }
+
+    /// Returns what came of an operation, of all that was published at once.
+    pub(super) fn answer_among(&self, led: &Led, id: OpId) -> Option<Answer> {
+        let answer = led.answers.iter().find(|(led, _)| *led == id).map(|(_, answer)| answer.clone());
+        // Another process may have been faster.
+        answer.or_else(|| self.queue().answer_to(id))
     }
 
     /// Leaves an operation to whoever has the turn; where nobody has it any more, publishes it.

@@ -3,11 +3,10 @@
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::presence::Beacon;
+use super::presence::{Beacon, held_by};
 use super::session::{Freshness, Session};
-use crate::model::board::Board;
 use crate::model::id::{AgentName, Millis};
-use crate::model::presence::{Doing, Held};
+use crate::model::presence::Doing;
 
 /// A sign of life that was given.
 #[derive(Debug, Clone, Serialize)]
@@ -38,11 +37,7 @@ pub fn beat(session: &Session, leave: bool) -> Result<Given, Failure> {
         beacon.leave_by_hand();
         return Ok(Given { agent, state: Doing::Left, ready_until: None });
     }
-    let claims = view.snapshot.live()?.iter().filter_map(|task| Some((task, task.claim.as_ref()?)));
-    let held: Vec<Held> = claims
-        .filter(|(_, claim)| claim.agent == agent)
-        .map(|(task, claim)| Held { task: task.id.clone(), epoch: claim.epoch })
-        .collect();
+    let held = held_by(&view, &agent)?;
     let state = if held.is_empty() { Doing::Waiting } else { Doing::Working };
     beacon.give(state, &held)?;
     beacon.tell_remote_by_note()?;

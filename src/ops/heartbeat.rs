@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::check::check_snapshot;
 use super::doctor::{self, State};
 use super::failure::Failure;
-use super::presence::{Beacon, Lookout};
+use super::presence::{Beacon, Lookout, held_by};
 use super::recover::{Recovered, Recoveries, recover_on};
 use super::scan::{Asked, HeartbeatState, Scanned, scan_on};
 use super::session::{Freshness, Session, View};
@@ -19,7 +19,7 @@ use super::wake::{Woken, acknowledge, pending, wake_on};
 use crate::model::board::Board;
 use crate::model::config::{Agent, BoardConfig};
 use crate::model::id::{AgentName, Millis, TaskId};
-use crate::model::presence::{AgentState, Doing, Held};
+use crate::model::presence::{AgentState, Doing};
 use crate::model::query::{self, Standing};
 use crate::model::vocabulary::AgentKind;
 
@@ -252,12 +252,6 @@ impl Ticking<'_> {
 
     /// Whoever ticks lives: for this host at once, for others where there is a push left.
     fn give_a_sign(&mut self, safe: bool, view: &View) -> Result<(), Failure> {
-        let mut held = Vec::new();
-        for task in view.snapshot.live()? {
-            if let Some(claim) = task.claim.as_ref().filter(|claim| claim.agent == self.agent.name) {
-                held.push(Held { task: task.id.clone(), epoch: claim.epoch });
-            }
-        }
         if self.session.options.dry_run {
             return Ok(());
         }
@@ -265,6 +259,7 @@ impl Ticking<'_> {
             acknowledge(self.session, &self.agent.name)?;
             self.pushed = true;
         }
+        let held = held_by(view, &self.agent.name)?;
         if held.is_empty() {
             return Ok(());
         }

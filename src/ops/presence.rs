@@ -17,7 +17,7 @@ use crate::board::Oid;
 use crate::model::board::Board;
 use crate::model::config::Agent;
 use crate::model::id::{AgentName, Epoch, Millis, OpId, TaskId};
-use crate::model::presence::{AgentState, Signs, There};
+use crate::model::presence::{AgentState, Held, Signs, There};
 use crate::model::task::Task;
 use seen::Seen;
 
@@ -110,6 +110,16 @@ fn acted(session: &Session, head: Oid, seen: &mut Seen, now: Duration) -> Result
     }
     seen.set_head(head);
     Ok(seen.acts())
+}
+
+/// Returns the claims that an agent holds on the board.
+///
+/// # Errors
+/// [`Failure`] when the board cannot be read.
+pub(super) fn held_by(view: &View, agent: &AgentName) -> Result<Vec<Held>, Failure> {
+    let claims = view.snapshot.live()?.iter().filter_map(|task| Some((task, task.claim.as_ref()?)));
+    let held = claims.filter(|(_, claim)| claim.agent == *agent);
+    Ok(held.map(|(task, claim)| Held { task: task.id.clone(), epoch: claim.epoch }).collect())
 }
 
 /// Returns for how long this clone has seen something that stands on the remote, from the first look on.

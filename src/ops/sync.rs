@@ -107,9 +107,6 @@ fn settle(session: &Session, synced: &mut Synced) -> Result<(), Failure> {
     let mut landed = Vec::new();
     let led = publish_all(session)?;
     for operation in &waiting {
-        let answer = led.answers.iter().find(|(id, _)| *id == operation.id).map(|(_, answer)| answer.clone());
-        // Another process may have been faster.
-        let answer = answer.or_else(|| session.queue().answer_to(operation.id));
         let mut settled = Settled {
             op: operation.id,
             verb: operation.verb(),
@@ -117,7 +114,7 @@ fn settle(session: &Session, synced: &mut Synced) -> Result<(), Failure> {
             commit: None,
             error: None,
         };
-        let Some(answer) = answer else {
+        let Some(answer) = session.answer_among(&led, operation.id) else {
             synced.provisional.push(settled);
             continue;
         };

@@ -59,7 +59,7 @@ fn file(session: &Session) -> PathBuf {
     session.board.state_dir().join("seen.json")
 }
 
-fn sight<T: PartialEq>(sights: &mut BTreeMap<String, Sight<T>>, key: String, value: T, now: Duration) -> Duration {
+fn sight<K: Ord, T: PartialEq>(sights: &mut BTreeMap<K, Sight<T>>, key: K, value: T, now: Duration) -> Duration {
     let at = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     match sights.get(&key) {
         Some(sight) if sight.value == value => Duration::from_millis(sight.at),
@@ -128,14 +128,7 @@ impl Seen {
 
     /// Notes a claim, and returns since when it is this one.
     pub fn claim(&mut self, task: &TaskId, epoch: Epoch, now: Duration) -> Duration {
-        let at = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        match self.claims.get(task) {
-            Some(sight) if sight.value == epoch.0 => Duration::from_millis(sight.at),
-            _ => {
-                self.claims.insert(task.clone(), Sight { value: epoch.0, at });
-                now
-            }
-        }
+        sight(&mut self.claims, task.clone(), epoch.0, now)
     }
 
     /// Forgets the claims that are over.
