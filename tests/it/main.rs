@@ -68,4 +68,6 @@ mod threats;
 mod tidy;
 mod transports;
 mod truth;
+#[cfg(target_os = "linux")]
+mod turns;
 mod unknown_fields;

@@ -9,26 +9,26 @@ use serde_json::{Value, json};
 use crate::kit::{Checkout, Room, hand_task, minutes_ago, race, strings};
 
 /// A command that hands its task in as done.
-const DONE: &str =
+pub const DONE: &str =
     r#"echo working; printf '{"outcome":"done","summary":"did it","deliverable":"x"}' > "$SQUAD_RESULT""#;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn run(clone: &Checkout, flags: &str, script: &str) -> Value {
+pub fn run(clone: &Checkout, flags: &str, script: &str) -> Value {
     let mut args: Vec<&str> = vec!["run"];
     args.extend(flags.split_whitespace());
     args.extend(["--agent", "scout", "--json", "--", "sh", "-c", script]);
     clone.squad_args(&args).ok().json()
 }
 
-fn begin(clone: &Checkout, flags: &str, script: &str) -> Child {
+pub fn begin(clone: &Checkout, flags: &str, script: &str) -> Child {
     let mut command = clone.command(env!("CARGO_BIN_EXE_squad"));
     command.arg("run").args(flags.split_whitespace()).args(["--agent", "scout", "--json", "--", "sh", "-c", script]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("squad starts")
 }
 
 #[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < end, "never: {what}");
@@ -36,17 +36,17 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn lives(pid: &str) -> bool {
+pub fn lives(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
     stat.is_ok_and(|stat| !stat.contains(") Z "))
 }
 
-fn outcomes(answer: &Value) -> Vec<String> {
+pub fn outcomes(answer: &Value) -> Vec<String> {
     let results = answer["results"].as_array().expect("results");
     results.iter().map(|ran| ran["outcome"].as_str().expect("an outcome").to_owned()).collect()
 }
 
-fn worktrees(clone: &Checkout) -> usize {
+pub fn worktrees(clone: &Checkout) -> usize {
     clone.git("worktree list --porcelain").lines().filter(|line| line.starts_with("worktree ")).count()
 }
 
@@ -268,7 +268,7 @@ fn the_first_interrupt_lets_the_task_end_and_the_second_gives_it_back() {
     assert_eq!((&task["status"], &task["claim"]), (&json!("backlog"), &Value::Null), "{task}");
 }
 
-fn interrupt(child: &Child) {
+pub fn interrupt(child: &Child) {
     let pid = child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
 }

@@ -75,9 +75,15 @@ pub struct RunArgs {
     /// End when there is no task left that this agent may take
     #[arg(long)]
     pub until_idle: bool,
-    /// Longest time for one task; the board's runTimeoutSeconds unless given
+    /// After how long a command is asked to let others have a turn; sliceSeconds unless given
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub slice: Option<Duration>,
+    /// Longest time for one task, over all slices; runTimeoutSeconds unless given
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub timeout: Option<Duration>,
+    /// How many tasks to run at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub limit: u8,
     /// Command that does a task; that of `git config squad.runner` unless given
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,

@@ -1,6 +1,7 @@
 //! `run`
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -9,7 +10,7 @@ use crate::cli::run::Context;
 use crate::cli::ui::{Answer, GOOD, Line, STRONG, WARN};
 use crate::model::code::ErrorCode;
 use crate::ops::failure::Failure;
-use crate::ops::run::{Asked, Outcome, Ran, Until, run as dispatch};
+use crate::ops::run::{Asked, Heard, Outcome, Ran, Until, run as dispatch};
 
 /// What a command needs to find its programs, its user's settings and keys; everything else is named in `squad.env`.
 const NEEDED: &[&str] = &["PATH", "HOME", "USER", "LOGNAME", "LANG", "TERM", "TMPDIR", "SHELL", "SSH_AUTH_SOCK"];
@@ -27,16 +28,36 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: RunArgs) -> Result<u8, Fai
         (_, true) => Until::Idle,
         _ => Until::Stopped,
     };
+    // Where the XDG base directories have a user's state; runs are counted there, over all clones.
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")));
     let env = std::env::vars_os().filter(|(name, _)| passed(name)).collect();
-    let asked = Asked { command: args.command, until, timeout: args.timeout, shim, env };
+    let asked = Asked {
+        command: args.command,
+        until,
+        timeout: args.timeout,
+        slice: args.slice,
+        limit: usize::from(args.limit),
+        slots: state.map(|state| state.join("squad")),
+        shim,
+        env,
+    };
     let options = cx.options()?;
     let clock = cx.clock.clone();
     let json = cx.globals.json;
     let ui = &mut *cx.ui;
-    let results = dispatch(&options, &clock, &asked, &mut |ran| {
-        if !json {
-            ui.line(line(ran));
+    let results = dispatch(&options, &clock, &asked, &mut |heard| match heard {
+        Heard::Begun { task, log } if !json => {
+            let line = Line::new().styled(STRONG, task.id.as_str()).text("  begun: ").text(&task.title);
+            ui.note(line.text("  log ").text(&log.display().to_string()));
         }
+        Heard::Over(ran) if !json => {
+            ui.line(line(ran));
+            ui.flush();
+        }
+        Heard::Begun { .. } | Heard::Over(_) => {}
+        Heard::Full => ui.warn("as many commands run on this machine as squad.maxRuns allows"),
+        Heard::Unreachable(failure) => ui.warn(&format!("{}; it is asked again", failure.message)),
     })?;
     cx.ui.answer(&Answer::new("run").with("results", json!(results)), |ui| {
         if results.is_empty() {
@@ -47,7 +68,8 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: RunArgs) -> Result<u8, Fai
 }
 
 fn line(ran: &Ran) -> Line {
-    let style = if matches!(ran.outcome, Outcome::Completed | Outcome::Review) { GOOD } else { WARN };
+    let style =
+        if matches!(ran.outcome, Outcome::Completed | Outcome::Review | Outcome::Yielded) { GOOD } else { WARN };
     let line = Line::new().styled(STRONG, ran.task.as_str()).text("  ").styled(style, ran.outcome.as_str());
     let error = ran.error.as_deref().and_then(|error| error.lines().next()).map(|error| format!(": {error}"));
     let kept = ran.worktree.as_ref().map(|path| format!("  work kept in {}", path.display()));

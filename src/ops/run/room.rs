@@ -12,6 +12,13 @@ use crate::board::store::{AccessFault, write_whole};
 use crate::model::id::{AgentName, Epoch, TaskId};
 use crate::runner::Identity;
 
+/// What the files of a run are told by.
+const RECORD: &str = "json";
+const BRIEF: &str = "brief";
+const RESULT: &str = "result";
+/// The file of a task that goes on later.
+pub(super) const PARKED: &str = "parked";
+
 /// A run on record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -58,50 +65,70 @@ pub(super) fn take(session: &Session, task: &TaskId) -> Result<Option<Mine>, Fai
     }
 }
 
-/// Returns the runs on record, with their files.
-pub(super) fn records(session: &Session) -> Vec<(PathBuf, Record)> {
+/// Returns the runs on record.
+pub(super) fn records(session: &Session) -> Vec<Record> {
+    let records = with_extension(session, RECORD).into_iter();
+    records.filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok()).collect()
+}
+
+/// Returns the files of runs of one kind.
+pub(super) fn with_extension(session: &Session, extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder(session)).into_iter().flatten().flatten();
-    let record = |entry: fs::DirEntry| {
-        let path = entry.path();
-        if path.extension().is_none_or(|extension| extension != "json") {
-            return None;
-        }
-        let record = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
-        Some((path, record))
-    };
-    entries.filter_map(record).collect()
+    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == extension)).collect()
+}
+
+/// Returns the file that notes a task which goes on later.
+pub(super) fn parked(session: &Session, task: &TaskId, epoch: Epoch) -> PathBuf {
+    folder(session).join(format!("{}.{PARKED}", stem(task, epoch)))
+}
+
+/// Returns where the work under a claim is done.
+pub(super) fn worktree(session: &Session, task: &TaskId, epoch: Epoch) -> PathBuf {
+    session.board.state_dir().join("worktrees").join(stem(task, epoch))
+}
+
+/// Removes what a run on record has left. A worktree with work in it stays.
+pub(super) fn clear_left(session: &Session, left: &Record) {
+    let _ = session.board.remove_worktree(&worktree(session, &left.task, left.epoch));
+    for extension in [RECORD, BRIEF, RESULT] {
+        let _ = fs::remove_file(folder(session).join(format!("{}.{extension}", stem(&left.task, left.epoch))));
+    }
+}
+
+fn stem(task: &TaskId, epoch: Epoch) -> String {
+    format!("{}-{epoch}", task.folded())
 }
 
 impl Room {
     /// Returns the room of a run; `tag` names this one of the runs under one claim.
     pub fn of(session: &Session, agent: &AgentName, task: &TaskId, epoch: Epoch, tag: &str) -> Result<Self, Failure> {
         let state = session.board.state_dir();
-        let stem = format!("{}-{epoch}", task.folded());
+        let stem = stem(task, epoch);
         let name = agent.folded();
         let plain = !name.starts_with('.') && !name.contains(['/', '\\', '\0', ':']);
         let logs = state.join("logs").join(if plain { &name } else { "another" });
-        let worktrees = state.join("worktrees");
         let folder = folder(session);
-        for made in [&folder, &worktrees] {
-            make_private(made).map_err(failed("make", made.clone()))?;
+        let worktree = worktree(session, task, epoch);
+        for made in [Some(&*folder), worktree.parent()].into_iter().flatten() {
+            make_private(made).map_err(failed("make", made.to_owned()))?;
         }
         let log = logs.join(format!("{stem}-{tag}.log"));
-        Ok(Self { worktree: worktrees.join(&stem), folder, stem, log })
+        Ok(Self { worktree, folder, stem, log })
     }
 
     /// Returns the file of the record.
     pub fn record(&self) -> PathBuf {
-        self.folder.join(format!("{}.json", self.stem))
+        self.folder.join(format!("{}.{RECORD}", self.stem))
     }
 
     /// Returns the file that the command finds its task in.
     pub fn brief(&self) -> PathBuf {
-        self.folder.join(format!("{}.brief", self.stem))
+        self.folder.join(format!("{}.{BRIEF}", self.stem))
     }
 
     /// Returns the file that the command leaves its result in.
     pub fn result(&self) -> PathBuf {
-        self.folder.join(format!("{}.result", self.stem))
+        self.folder.join(format!("{}.{RESULT}", self.stem))
     }
 
     /// Writes one of them.

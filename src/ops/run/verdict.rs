@@ -30,6 +30,8 @@ enum Said {
     Blocked,
     /// It did not work.
     Failed,
+    /// It was asked to let others have a turn, and goes on later.
+    Yielded,
 }
 
 /// What a command leaves in its result file.
@@ -71,12 +73,23 @@ pub(super) enum Verdict {
     Blocked(Obstacle),
     /// It failed.
     Failed { error: String, cause: Cause },
+    /// It goes on later.
+    Yielded { summary: Option<String> },
     /// Nothing: it was stopped.
     Stopped,
 }
 
 /// Returns what a run has come to.
-pub(super) fn verdict(ended: &Ended, result: &Path) -> Verdict {
+pub(super) fn verdict(ended: &Ended, result: &Path, asked_to_yield: bool) -> Verdict {
+    match of_end(ended, result) {
+        Verdict::Yielded { .. } if !asked_to_yield => {
+            unknown("its result says yielded, and nobody had asked it to (SQUAD_YIELD_FILE is there once it is asked)")
+        }
+        verdict => verdict,
+    }
+}
+
+fn of_end(ended: &Ended, result: &Path) -> Verdict {
     let last = last_words(ended);
     let exit = Exit { timed_out: ended.timed_out, code: ended.exit_code, signal: ended.signal };
     let how = match &ended.outcome {
@@ -159,6 +172,11 @@ fn of(left: Left) -> Verdict {
                 on: block.on,
                 ..Obstacle::default()
             })
+        }
+        Said::Yielded => {
+            // One step of the task's progress is one line.
+            let line = left.summary.as_deref().and_then(|text| text.trim().lines().next()).map(plain);
+            Verdict::Yielded { summary: line.filter(|line| !line.is_empty()) }
         }
         Said::Failed => {
             let error = left.error.or(left.summary).map(|error| plain(&error)).filter(|error| !error.is_empty());

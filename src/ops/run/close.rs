@@ -1,0 +1,214 @@
+//! What came of a run is written: handed in with its proof, blocked, failed, given back, or left to go on later.
+
+use std::time::Duration;
+
+use super::super::block;
+use super::super::evidence::{Wanted, gather};
+use super::super::failure::Failure;
+use super::super::session::{Options, Session, View};
+use super::child::{Child, Hold};
+use super::parked::Parked;
+use super::room::Room;
+use super::verdict::{Verdict, verdict};
+use super::{Dispatcher, Outcome, Ran};
+use crate::model::code::ErrorCode;
+use crate::model::operation::{Action, HandIn, Verb};
+use crate::model::task::EvidenceBody;
+use crate::model::vocabulary::{Cause, EvidenceKind, ReviewPolicy, Status};
+use crate::runner::{self, Ended};
+
+/// How often the end of a run is tried to be written while the remote is out of reach, and the time between.
+const WRITES: u32 = 20;
+const BETWEEN_WRITES: Duration = Duration::from_secs(3);
+
+/// Writes what came of a run, if the task is still its own; returns the task as well where it goes on later.
+pub(super) fn close(by: &Dispatcher<'_>, child: Child, ended: &Ended) -> Result<(Ran, Option<Parked>), Failure> {
+    let session = by.home;
+    let mut ran = Ran {
+        task: child.hold.task.clone(),
+        outcome: Outcome::Failed,
+        exit_code: ended.exit_code,
+        signal: ended.signal,
+        duration_ms: u64::try_from(ended.duration.as_millis()).unwrap_or(u64::MAX),
+        attempt: child.attempt,
+        log: child.room.log.clone(),
+        error: None,
+        cause: None,
+        worktree: None,
+    };
+    let mut verdict = verdict(ended, &child.room.result(), child.asked_to_yield);
+    let spent = child.before.spent() + ended.duration;
+    if matches!(verdict, Verdict::Yielded { .. }) && spent >= child.longest {
+        let error = format!("timeout: not done after {} s in {} slices", spent.as_secs(), child.before.slices + 1);
+        verdict = Verdict::Failed { error, cause: Cause::Timeout };
+    }
+    let summary = match &verdict {
+        Verdict::Yielded { summary } => summary.clone(),
+        _ => None,
+    };
+    conclude(by, &child, ended, verdict, &mut ran)?;
+    child.room.clear();
+    if ran.outcome == Outcome::Yielded {
+        let agent = child.hold.agent.clone();
+        let parked = child.park(ended, summary);
+        parked.note(session, &agent)?;
+        return Ok((ran, Some(parked)));
+    }
+    Parked::forget(session, &child.hold.task, child.hold.epoch);
+    // A worktree that cannot be looked at may hold anything.
+    if !session.board.remove_worktree(&child.room.worktree).unwrap_or(false) {
+        ran.worktree = Some(child.room.worktree.clone());
+    }
+    Ok((ran, None))
+}
+
+fn conclude(
+    by: &Dispatcher<'_>,
+    child: &Child,
+    ended: &Ended,
+    mut verdict: Verdict,
+    ran: &mut Ran,
+) -> Result<(), Failure> {
+    let hold = &child.hold;
+    if matches!(verdict, Verdict::Stopped) {
+        ran.outcome = match ended.outcome {
+            runner::Outcome::LeaseLost => Outcome::Lost,
+            _ if give_back(by, hold, "the run was stopped before its end")? => Outcome::Released,
+            _ => Outcome::Lost,
+        };
+        return Ok(());
+    }
+    // Twice at most: what cannot be handed in as the command wants it has failed, and says so.
+    loop {
+        let (outcome, failed) = match &verdict {
+            Verdict::Failed { error, cause } => {
+                (ran.error, ran.cause) = (Some(error.clone()), Some(*cause));
+                (Outcome::Failed, true)
+            }
+            Verdict::Blocked(_) => (Outcome::Blocked, false),
+            Verdict::Done { .. } => (Outcome::Completed, false),
+            Verdict::Yielded { .. } => (Outcome::Yielded, false),
+            Verdict::Stopped => return Ok(()),
+        };
+        ran.outcome = match write(by, child, ended, &verdict) {
+            Ok(Wrote::Done(status)) => match (outcome, status) {
+                (Outcome::Completed, Status::Review | Status::Ready) => Outcome::Review,
+                (Outcome::Failed, Status::Blocked) => Outcome::Blocked,
+                (outcome, _) => outcome,
+            },
+            Ok(Wrote::Settled) => Outcome::Settled,
+            Ok(Wrote::Lost) => Outcome::Lost,
+            Err(failure) if failed || failure.retryable || failure.code == ErrorCode::Internal => return Err(failure),
+            Err(failure) => {
+                let why = failure.why.map_or(String::new(), |why| format!(": {why}"));
+                let error = format!("its result was refused: {}{why}", failure.message);
+                verdict = Verdict::Failed { error, cause: Cause::Unknown };
+                continue;
+            }
+        };
+        return Ok(());
+    }
+}
+
+enum Wrote {
+    /// It was written; the task stands there now.
+    Done(Status),
+    /// The command has moved the task by itself.
+    Settled,
+    /// The task is no longer this run's.
+    Lost,
+}
+
+fn write(by: &Dispatcher<'_>, child: &Child, ended: &Ended, verdict: &Verdict) -> Result<Wrote, Failure> {
+    let evidence = match verdict {
+        Verdict::Done { evidence, .. } => proof(by, &child.room, ended, evidence)?,
+        _ => Vec::new(),
+    };
+    act(by, &child.hold, |session, view| {
+        Ok(match verdict {
+            Verdict::Done { review, summary, deliverable, .. } => {
+                let hand_in = HandIn {
+                    deliverable: deliverable.clone(),
+                    summary: summary.clone(),
+                    evidence: evidence.clone(),
+                    open_ok: None,
+                };
+                let reviewed = *review || view.config()?.policy.review == ReviewPolicy::Required;
+                if reviewed { Action::Submit(hand_in) } else { Action::Complete(hand_in) }
+            }
+            Verdict::Blocked(obstacle) => block::action(view, session.now(), obstacle.clone())?,
+            Verdict::Failed { error, cause } => Action::Fail { error: error.clone(), cause: *cause },
+            Verdict::Yielded { summary } => {
+                let usual = || format!("slice {} is over", child.before.slices + 1);
+                Action::Progress { step: Some(summary.clone().unwrap_or_else(usual)), percent: None }
+            }
+            Verdict::Stopped => unreachable!("BUG: a run that was stopped writes nothing"),
+        })
+    })
+}
+
+/// Returns the proof of a run: what its result names, looked up in its worktree, and the run itself.
+fn proof(
+    by: &Dispatcher<'_>,
+    room: &Room,
+    ended: &Ended,
+    named: &[(EvidenceKind, String)],
+) -> Result<Vec<EvidenceBody>, Failure> {
+    let options = Options { dir: room.worktree.clone(), ..by.options.clone() };
+    let there = Session::open(options, by.clock.clone())?;
+    let wanted = Wanted { named: named.to_vec(), commands: Vec::new() };
+    let mut evidence = gather(&there, &wanted, &mut |_| {})?;
+    evidence.push(EvidenceBody::Command {
+        argv: by.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+        exit_code: 0,
+        sha256: ended.output.sha256.clone(),
+        bytes: ended.output.total,
+        commit: there.board.user_commit("HEAD")?.map(|oid| oid.to_string()),
+        dirty: there.board.is_dirty()?,
+    });
+    Ok(evidence)
+}
+
+/// Gives the task back; tells whether it was still this run's.
+pub(super) fn give_back(by: &Dispatcher<'_>, hold: &Hold, note: &str) -> Result<bool, Failure> {
+    let note: String = note.chars().filter(|c| !c.is_control()).collect();
+    let wrote = act(by, hold, |_, _| Ok(Action::Release { note: note.clone(), unassign: false }))?;
+    Ok(matches!(wrote, Wrote::Done(_)))
+}
+
+/// Carries out an action under the claim of a run, in a session of its own, as long as the remote is only out of reach.
+fn act(
+    by: &Dispatcher<'_>,
+    hold: &Hold,
+    make: impl Fn(&Session, &View) -> Result<Action, Failure>,
+) -> Result<Wrote, Failure> {
+    let mut tries = 0;
+    loop {
+        let session = Session::open(Options { epoch: Some(hold.epoch), ..by.options.clone() }, by.clock.clone())?;
+        let gone = std::cell::Cell::new(None);
+        let done = session.act_on(Some(&hold.task), Verb::Fail, |view| {
+            let task = view.task(&hold.task)?.0;
+            let ours = task.claim.as_ref().is_some_and(|c| c.epoch == hold.epoch && c.agent == hold.agent);
+            if !ours {
+                let moved = matches!(task.status, Status::Completed | Status::Review | Status::Ready | Status::Blocked);
+                gone.set(Some(moved));
+                return Err(Failure::new(ErrorCode::StaleEpoch, format!("{} is no longer this run's", hold.task)));
+            }
+            gone.set(None);
+            make(&session, view)
+        });
+        match done {
+            Ok(done) => return Ok(Wrote::Done(done.task().map_or(Status::InProgress, |task| task.status))),
+            Err(_) if gone.get() == Some(true) => return Ok(Wrote::Settled),
+            Err(_) if gone.get() == Some(false) => return Ok(Wrote::Lost),
+            Err(failure) if matches!(failure.code, ErrorCode::StaleEpoch | ErrorCode::NotHolder) => {
+                return Ok(Wrote::Lost);
+            }
+            Err(failure) if failure.retryable && tries < WRITES => {
+                tries += 1;
+                by.ears.wait(BETWEEN_WRITES);
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+}

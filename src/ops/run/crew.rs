@@ -1,0 +1,311 @@
+//! The loop of a dispatcher: it begins what may begin, has an eye on what runs, and closes what has ended.
+//!
+//! One thread does it all. What takes long (a command, its output, its end) is with the runner's own.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use super::super::ears::end_left;
+use super::super::failure::Failure;
+use super::super::recover::recover;
+use super::super::session::{Freshness, View};
+use super::super::wait::{Asked as Awaited, Ended as WaitEnded, wait_with};
+use super::child::{Child, Hold};
+use super::close::{close, give_back};
+use super::parked::{Before, Last, Parked, Turn, left, turn};
+use super::pick::Taken;
+use super::signs::Signs;
+use super::slots::Slot;
+use super::{Dispatcher, GRACE, Heard, Outcome, Ran, Until, room};
+use crate::model::id::{AgentName, TaskId};
+use crate::model::presence::Held;
+use crate::model::task::Task;
+use crate::runner::Stop;
+
+/// How often what runs is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long to wait before the remote, or a slot of this machine, is asked for again.
+const AGAIN: Duration = Duration::from_secs(3);
+
+type Told<'t> = dyn FnMut(Heard<'_>) + 't;
+
+/// What a dispatcher has in hand.
+pub(super) struct Crew<'a> {
+    by: &'a Dispatcher<'a>,
+    agent: AgentName,
+    signs: Signs<'a>,
+    /// How long a look at the remote is good for.
+    fetch_every: Duration,
+    children: Vec<Child>,
+    parked: VecDeque<Parked>,
+    /// Tasks that are left alone until there is nothing else: others have them, or they were given back.
+    lost: BTreeSet<TaskId>,
+    last: Option<Last>,
+    results: Vec<Ran>,
+    /// What ends this dispatcher once what runs has ended.
+    trouble: Option<Failure>,
+    /// When nothing was found to begin, on the steady clock.
+    nothing_at: Option<Duration>,
+    /// Whether it was looked after what others have left.
+    is_tidy: bool,
+}
+
+/// What came of an attempt to begin something.
+enum Begun {
+    /// A command runs.
+    Yes,
+    /// There is nothing to begin.
+    Nothing,
+    /// As many run on this machine as may.
+    Full,
+}
+
+impl<'a> Crew<'a> {
+    pub fn new(by: &'a Dispatcher<'a>) -> Result<Self, Failure> {
+        let view = by.home.view_of_member(Freshness::Due)?;
+        let config = view.config()?;
+        let agent = by.home.actor(config)?.name.clone();
+        by.home.board.set_namespace(&config.refs.namespace);
+        Ok(Self {
+            by,
+            signs: Signs::new(by.home, agent.clone(), config.timing.clone()),
+            agent,
+            fetch_every: Duration::from_secs(config.timing.fetch_seconds),
+            children: Vec::new(),
+            parked: VecDeque::new(),
+            lost: BTreeSet::new(),
+            last: None,
+            results: Vec::new(),
+            trouble: None,
+            nothing_at: None,
+            is_tidy: false,
+        })
+    }
+
+    /// Works until there is no more to do, or somebody asks it to end; returns what came of each run.
+    pub fn work(mut self, told: &mut Told<'_>) -> Result<Vec<Ran>, Failure> {
+        loop {
+            let begun = if self.may_begin() { self.begin(told) } else { Ok(Begun::Nothing) };
+            match begun {
+                Ok(Begun::Yes) => continue,
+                Ok(Begun::Nothing) if !self.children.is_empty() => {}
+                Ok(Begun::Nothing) => {
+                    if self.by.asked.until != Until::Stopped || self.is_draining() || !self.wait()? {
+                        break;
+                    }
+                    self.lost.clear();
+                    self.is_tidy = false;
+                    continue;
+                }
+                Ok(Begun::Full) if !self.children.is_empty() => {}
+                Ok(Begun::Full) => {
+                    told(Heard::Full);
+                    if self.by.asked.until == Until::Once {
+                        break;
+                    }
+                    self.by.ears.wait(AGAIN);
+                    continue;
+                }
+                // Whoever runs on and on waits for a remote that is out of reach, and those whose commands run as well.
+                Err(failure) if failure.retryable && self.outlasts_the_remote() => {
+                    told(Heard::Unreachable(&failure));
+                    if self.children.is_empty() {
+                        self.by.ears.wait(AGAIN);
+                        continue;
+                    }
+                }
+                Err(failure) => self.trouble = Some(self.trouble.take().unwrap_or(failure)),
+            }
+            self.follow(told);
+        }
+        self.give_back_parked(told);
+        self.trouble.map_or(Ok(self.results), Err)
+    }
+
+    fn outlasts_the_remote(&self) -> bool {
+        self.by.asked.until == Until::Stopped || !self.children.is_empty()
+    }
+
+    /// Tells whether nothing more is begun.
+    fn is_draining(&self) -> bool {
+        self.trouble.is_some() || self.by.ears.count() > 0
+    }
+
+    /// Tells whether something may begin now.
+    fn may_begin(&self) -> bool {
+        let once = self.by.asked.until == Until::Once && self.last.is_some();
+        if once || self.is_draining() || self.children.len() >= self.by.asked.limit {
+            return false;
+        }
+        // While others run, a look that has found nothing is good for a while.
+        let now = self.by.home.clock.steady();
+        let looked = self.nothing_at.is_some_and(|at| now.saturating_sub(at) < self.fetch_every);
+        self.children.is_empty() || !looked
+    }
+
+    /// Ends what dead runners have left running, takes back what they held, and finds what is to go on.
+    fn tidy(&mut self) -> Result<(), Failure> {
+        let session = self.by.session()?;
+        for record in room::records(&session) {
+            // Whoever has the right to it is alive, and ends it by itself.
+            let Some(_mine) = room::take(&session, &record.task)? else { continue };
+            end_left(&record.run, GRACE);
+            room::clear_left(&session, &record);
+        }
+        recover(&session)?;
+        let view = session.view(Freshness::Seen)?;
+        self.parked.extend(left(&session, &view, &self.agent)?);
+        self.is_tidy = true;
+        Ok(())
+    }
+
+    /// Begins the task whose turn it is.
+    fn begin(&mut self, told: &mut Told<'_>) -> Result<Begun, Failure> {
+        if !self.is_tidy {
+            self.tidy()?;
+        }
+        let Some(slot) = self.by.slots.take()? else {
+            self.nothing_at = Some(self.by.home.clock.steady());
+            return Ok(Begun::Full);
+        };
+        let oldest = self.parked.front().map(|parked| &parked.task);
+        if turn(self.last.as_ref(), oldest) == Turn::New
+            && let Some(taken) = self.by.pick(&mut self.lost)?
+        {
+            return self.start(taken, Before::default(), slot, told);
+        }
+        while let Some(parked) = self.parked.pop_front() {
+            let view = match self.by.home.view(Freshness::Now).and_then(View::or_fault) {
+                Ok(view) => view,
+                Err(failure) => {
+                    self.parked.push_front(parked);
+                    return Err(failure);
+                }
+            };
+            match view.task(&parked.task) {
+                Ok((task, document)) if self.holds(&task, &parked) => {
+                    return self.start(Taken { task, document, mine: parked.mine }, parked.before, slot, told);
+                }
+                _ => self.let_go(parked, Outcome::Lost, told),
+            }
+        }
+        if let Some(taken) = self.by.pick(&mut self.lost)? {
+            return self.start(taken, Before::default(), slot, told);
+        }
+        self.nothing_at = Some(self.by.home.clock.steady());
+        Ok(Begun::Nothing)
+    }
+
+    fn holds(&self, task: &Task, parked: &Parked) -> bool {
+        task.claim.as_ref().is_some_and(|claim| claim.epoch == parked.epoch && claim.agent == self.agent)
+    }
+
+    fn start(&mut self, taken: Taken, before: Before, slot: Slot, told: &mut Told<'_>) -> Result<Begun, Failure> {
+        let mut held = self.held();
+        held.push(Held { task: taken.task.id.clone(), epoch: taken.task.epoch });
+        self.signs.show(&held)?;
+        self.last = Some(Last { task: taken.task.id.clone(), went_on: before.slices > 0 });
+        let task = taken.task.clone();
+        match Child::start(self.by, taken, before, slot) {
+            Ok(child) => {
+                told(Heard::Begun { task: &task, log: &child.room.log });
+                self.children.push(child);
+                Ok(Begun::Yes)
+            }
+            Err(failure) => {
+                let _ = self.signs.show(&self.held());
+                Err(failure)
+            }
+        }
+    }
+
+    /// Returns every claim that is in hand.
+    fn held(&self) -> Vec<Held> {
+        self.children.iter().map(|child| child.hold.held()).chain(self.parked.iter().map(Parked::held)).collect()
+    }
+
+    /// Looks after what runs, for a moment: what has ended is closed, what was lost is stopped, signs of life are given.
+    fn follow(&mut self, told: &mut Told<'_>) {
+        if self.by.ears.wait(LOOK_EVERY) > 1 {
+            self.children.iter_mut().for_each(|child| child.stop(Stop::Asked));
+        }
+        let now = self.by.home.clock.steady();
+        let mut at = 0;
+        while at < self.children.len() {
+            match self.children[at].look(now) {
+                None => at += 1,
+                Some(ended) => {
+                    let child = self.children.swap_remove(at);
+                    self.nothing_at = None;
+                    match close(self.by, child, &ended) {
+                        Ok((ran, parked)) => {
+                            self.parked.extend(parked);
+                            self.heed(ran, told);
+                        }
+                        Err(failure) => self.trouble = Some(self.trouble.take().unwrap_or(failure)),
+                    }
+                    // What is in the way of a sign of life is no reason to end anything.
+                    let _ = self.signs.show(&self.held());
+                }
+            }
+        }
+        if self.signs.tend(&self.held()) {
+            let home = self.by.home;
+            self.children.iter_mut().filter(|child| child.hold.is_lost(home)).for_each(|c| c.stop(Stop::LeaseLost));
+        }
+    }
+
+    fn heed(&mut self, ran: Ran, told: &mut Told<'_>) {
+        if matches!(ran.outcome, Outcome::Lost | Outcome::Released) {
+            self.lost.insert(ran.task.clone());
+        }
+        told(Heard::Over(&ran));
+        self.results.push(ran);
+    }
+
+    /// Waits for a task; tells whether there is one.
+    fn wait(&self) -> Result<bool, Failure> {
+        let session = self.by.session()?;
+        let waited = wait_with(&session, &Awaited::default(), &self.by.ears)?;
+        Ok(waited.ended == WaitEnded::Found)
+    }
+
+    /// Gives back what would have gone on, where somebody has asked this process to end: nobody knows when the next one
+    /// begins. Without that, the next one goes on.
+    fn give_back_parked(&mut self, told: &mut Told<'_>) {
+        if !self.is_draining() {
+            return;
+        }
+        while let Some(parked) = self.parked.pop_front() {
+            let hold = Hold { task: parked.task.clone(), agent: self.agent.clone(), epoch: parked.epoch };
+            match give_back(self.by, &hold, "the runner was stopped between two slices") {
+                Ok(true) => self.let_go(parked, Outcome::Released, told),
+                Ok(false) => self.let_go(parked, Outcome::Lost, told),
+                Err(failure) => self.trouble = Some(self.trouble.take().unwrap_or(failure)),
+            }
+        }
+        let _ = self.signs.show(&[]);
+    }
+
+    /// Forgets a task that does not go on; its worktree stays where it holds work.
+    fn let_go(&mut self, parked: Parked, outcome: Outcome, told: &mut Told<'_>) {
+        let home = self.by.home;
+        Parked::forget(home, &parked.task, parked.epoch);
+        let worktree = room::worktree(home, &parked.task, parked.epoch);
+        let kept = !home.board.remove_worktree(&worktree).unwrap_or(false);
+        let ran = Ran {
+            task: parked.task,
+            outcome,
+            exit_code: None,
+            signal: None,
+            duration_ms: parked.before.spent_ms,
+            attempt: parked.attempt,
+            log: parked.log,
+            error: None,
+            cause: None,
+            worktree: kept.then_some(worktree),
+        };
+        self.heed(ran, told);
+    }
+}

@@ -1,0 +1,169 @@
+//! Tasks whose slice is over: they are held, their worktrees stand, and each goes on when another has had its turn.
+//!
+//! What stands of one in this clone's state lets the next process of this agent go on with it.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::failure::Failure;
+use super::super::session::{Session, View};
+use super::room::{self, Mine, Room};
+use crate::model::board::Board;
+use crate::model::id::{AgentName, Epoch, TaskId};
+use crate::model::presence::Held;
+
+/// What earlier slices of a run have come to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Before {
+    /// How many there were.
+    pub slices: u32,
+    /// How long they ran, in milliseconds.
+    pub spent_ms: u64,
+    /// What the last of them had to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+}
+
+impl Before {
+    /// Returns how long they ran.
+    pub fn spent(&self) -> Duration {
+        Duration::from_millis(self.spent_ms)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    task: TaskId,
+    agent: AgentName,
+    epoch: Epoch,
+    before: Before,
+    attempt: u32,
+    log: PathBuf,
+}
+
+/// A task that goes on later.
+pub(super) struct Parked {
+    pub task: TaskId,
+    pub epoch: Epoch,
+    pub before: Before,
+    /// Which run of the task it is.
+    pub attempt: u32,
+    /// The output of the last slice.
+    pub log: PathBuf,
+    pub mine: Mine,
+}
+
+impl Parked {
+    /// Returns the claim that it is held under.
+    pub fn held(&self) -> Held {
+        Held { task: self.task.clone(), epoch: self.epoch }
+    }
+
+    /// Notes it for the next process of its agent.
+    pub fn note(&self, session: &Session, agent: &AgentName) -> Result<(), Failure> {
+        let record = Record {
+            task: self.task.clone(),
+            agent: agent.clone(),
+            epoch: self.epoch,
+            before: self.before.clone(),
+            attempt: self.attempt,
+            log: self.log.clone(),
+        };
+        let bytes = serde_json::to_vec(&record).expect("a record is JSON");
+        Room::write(&room::parked(session, &self.task, self.epoch), &bytes)
+    }
+
+    /// Forgets the note.
+    pub fn forget(session: &Session, task: &TaskId, epoch: Epoch) {
+        let _ = fs::remove_file(room::parked(session, task, epoch));
+    }
+}
+
+/// Returns what earlier processes of an agent have left to go on with. What the board has given to somebody else since is
+/// forgotten, whosever it was.
+///
+/// # Errors
+/// [`Failure`] when the board, or the rights of this clone, cannot be read.
+pub(super) fn left(session: &Session, view: &View, agent: &AgentName) -> Result<VecDeque<Parked>, Failure> {
+    let mut left = VecDeque::new();
+    for file in room::with_extension(session, room::PARKED) {
+        let record: Option<Record> = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let Some(record) = record else { continue };
+        // Whoever has the right to it goes on with it.
+        let Some(mine) = room::take(session, &record.task)? else { continue };
+        let placed = view.snapshot.task(&record.task)?;
+        let claim = placed.as_ref().and_then(|placed| placed.task.claim.as_ref());
+        if claim.is_none_or(|claim| claim.epoch != record.epoch || claim.agent != record.agent) {
+            Parked::forget(session, &record.task, record.epoch);
+            let _ = session.board.remove_worktree(&room::worktree(session, &record.task, record.epoch));
+        } else if record.agent == *agent {
+            let Record { task, epoch, before, attempt, log, .. } = record;
+            left.push_back(Parked { task, epoch, before, attempt, log, mine });
+        }
+    }
+    Ok(left)
+}
+
+/// What was begun last.
+pub(super) struct Last {
+    pub task: TaskId,
+    /// Whether it went on, and was not new.
+    pub went_on: bool,
+}
+
+/// Whose turn it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// A task that was not begun yet, where there is one.
+    New,
+    /// The one that has waited longest to go on.
+    Parked,
+}
+
+/// Returns whose turn it is: what goes on and what is new take turns, and nothing goes on right after itself where
+/// there is anything else.
+pub(super) fn turn(last: Option<&Last>, oldest: Option<&TaskId>) -> Turn {
+    match (last, oldest) {
+        (_, None) => Turn::New,
+        (Some(last), Some(oldest)) if last.went_on || last.task == *oldest => Turn::New,
+        (_, Some(_)) => Turn::Parked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> TaskId {
+        text.parse().unwrap()
+    }
+
+    fn last(task: &str, went_on: bool) -> Last {
+        Last { task: id(task), went_on }
+    }
+
+    #[test]
+    fn what_an_earlier_process_has_left_goes_on_first() {
+        assert_eq!(turn(None, Some(&id("a"))), Turn::Parked);
+        assert_eq!(turn(None, None), Turn::New);
+    }
+
+    #[test]
+    fn a_task_that_yields_lets_a_new_one_begin_before_it_goes_on() {
+        assert_eq!(turn(Some(&last("a", false)), Some(&id("a"))), Turn::New);
+        assert_eq!(turn(Some(&last("b", false)), Some(&id("a"))), Turn::Parked);
+    }
+
+    #[test]
+    fn those_that_go_on_never_keep_a_new_one_waiting_for_more_than_one_turn() {
+        assert_eq!(turn(Some(&last("a", true)), Some(&id("b"))), Turn::New);
+        assert_eq!(turn(Some(&last("a", true)), Some(&id("a"))), Turn::New);
+        assert_eq!(turn(Some(&last("c", false)), Some(&id("b"))), Turn::Parked);
+    }
+}
