@@ -248,3 +248,22 @@ fn a_command_whose_task_was_taken_away_is_ended_and_writes_nothing() {
     let task = room.task("a");
     assert_eq!((&task["status"], &task["attempt"]), (&json!("backlog"), &Value::Null), "{task}");
 }
+
+#[test]
+fn after_a_kill_between_two_slices_the_next_run_is_told_of_the_last_progress() {
+    let room = Room::with_tasks(&tasks(&["a"]));
+    let clone = room.clone_as("olga");
+    let script = noting(&clone, THREE_SLICES);
+    let mut runner = begin(&clone, "--until-idle --slice 1s", &script);
+    until("the second slice runs", || clone.dir.join("turns").exists() && turns(&clone).len() == 2);
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+    let told = format!("cat > {}/told; {DONE}", clone.dir.display());
+    let answer = run(&clone, "--until-idle", &told);
+    assert_eq!(outcomes(&answer), ["completed"], "{answer}");
+    let brief: Value = serde_json::from_str(&clone.read("told")).unwrap();
+    assert_eq!(brief["task"]["progress"]["step"], "a third", "{brief}");
+    assert_eq!(brief["before"], Value::Null, "it is a claim of its own: {brief}");
+    let left = |folder: &str| std::fs::read_dir(clone.dir.join(folder)).map_or(0, Iterator::count);
+    assert_eq!((left(".git/squad/runs/locks"), left(".git/squad/runs")), (0, 1), "no record is left");
+}

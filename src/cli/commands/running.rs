@@ -1,7 +1,7 @@
 //! `run`
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -32,8 +32,9 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: RunArgs) -> Result<u8, Fai
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let state = state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")));
     let env = std::env::vars_os().filter(|(name, _)| passed(name)).collect();
+    let options = cx.options()?;
     let asked = Asked {
-        command: args.command,
+        command: from_here(args.command, &options.dir),
         until,
         timeout: args.timeout,
         slice: args.slice,
@@ -42,7 +43,6 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: RunArgs) -> Result<u8, Fai
         shim,
         env,
     };
-    let options = cx.options()?;
     let clock = cx.clock.clone();
     let json = cx.globals.json;
     let ui = &mut *cx.ui;
@@ -65,6 +65,21 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: RunArgs) -> Result<u8, Fai
         }
     });
     Ok(0)
+}
+
+/// A program that is named by a path is meant from where the command was typed, and runs in a worktree.
+fn from_here(mut command: Vec<OsString>, dir: &Path) -> Vec<OsString> {
+    if let Some(program) = command.first_mut() {
+        let path = Path::new(program);
+        let there = dir.join(path);
+        if path.components().count() > 1
+            && there.is_file()
+            && let Ok(there) = std::path::absolute(there)
+        {
+            *program = there.into_os_string();
+        }
+    }
+    command
 }
 
 fn line(ran: &Ran) -> Line {

@@ -31,7 +31,31 @@ pub(super) struct Record {
 
 /// The right to run a task in this clone. The system takes it from a process that dies.
 pub(super) struct Mine {
-    _lock: File,
+    lock: File,
+    path: PathBuf,
+}
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        // While it is locked still: whoever has opened it meanwhile sees that it is no longer the file of that name.
+        if is_at(&self.lock, &self.path) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Tells whether a file is the one that has the name.
+#[cfg(unix)]
+fn is_at(file: &File, path: &std::path::Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let place = |meta: fs::Metadata| (meta.dev(), meta.ino());
+    file.metadata().is_ok_and(|file| fs::metadata(path).is_ok_and(|named| place(file) == place(named)))
+}
+
+/// Where a file that is open has its name for as long.
+#[cfg(not(unix))]
+fn is_at(_file: &File, path: &std::path::Path) -> bool {
+    path.exists()
 }
 
 /// Where the files of one run are.
@@ -55,13 +79,17 @@ pub(super) fn take(session: &Session, task: &TaskId) -> Result<Option<Mine>, Fai
     let locks = folder(session).join("locks");
     let path = locks.join(task.folded());
     make_private(&locks).map_err(failed("make", locks))?;
-    let opened = File::options().create(true).truncate(false).write(true).open(&path);
-    let lock = opened.map_err(failed("open", path.clone()))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(Some(Mine { _lock: lock })),
-        Err(fs::TryLockError::WouldBlock) => Ok(None),
-        // Twice at once is worse than not at all.
-        Err(fs::TryLockError::Error(source)) => Err(failed("lock", path)(source)),
+    loop {
+        let opened = File::options().create(true).truncate(false).write(true).open(&path);
+        let lock = opened.map_err(failed("open", path.clone()))?;
+        match lock.try_lock() {
+            Ok(()) if is_at(&lock, &path) => return Ok(Some(Mine { lock, path })),
+            // Whoever had it has removed it just now.
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Ok(None),
+            // Twice at once is worse than not at all.
+            Err(fs::TryLockError::Error(source)) => return Err(failed("lock", path)(source)),
+        }
     }
 }
 
