@@ -390,3 +390,7 @@ pub fn lock_conflicts(
     }
     Ok(conflicts(&mine, None, tasks.iter().map(|card| &**card), ignore_case))
 }
+
+#[cfg(test)]
+#[path = "query_tests.rs"]
+mod tests;

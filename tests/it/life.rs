@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::kit::{Checkout, Room, hand_task};
+use crate::kit::{Checkout, Room, hand_task, now_ms};
 
 /// Longest that anything here may take before it counts as hanging.
 const HANG: Duration = Duration::from_secs(60);
@@ -212,6 +212,31 @@ fn who_waits_leaves_on_every_way_out() {
     until("it waits", || state(&clone, "scout") == "waiting");
     waiting.signal("-KILL");
     until("its end is seen", || state(&clone, "scout") == "gone" || state(&clone, "scout") == "stale");
+}
+
+#[test]
+fn who_waits_says_until_when_and_that_is_never_past() {
+    let room = hurried(&[]);
+    room.configure(|config| config["timing"]["beatSeconds"] = json!(2));
+    let clone = room.clone_as("scout");
+    let waiting = Going::start(&clone, "wait --agent scout");
+    until("it waits", || signs(&clone, "scout").len() == 1);
+    let file = signs(&clone, "scout").remove(0);
+    let until_when = || {
+        let record: Value = serde_json::from_slice(&fs::read(&file).expect("it is always there")).expect("and whole");
+        record["beat"]["readyUntil"].as_i64().expect("a time")
+    };
+    let first = until_when();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(7) {
+        assert!(until_when() >= now_ms(), "it is past");
+        thread::sleep(Duration::from_millis(100));
+    }
+    let last = until_when();
+    assert!(last > first + 4000, "it is renewed");
+    waiting.signal("-KILL");
+    thread::sleep(Duration::from_secs(3));
+    assert!((last..last + 2500).contains(&until_when()), "and stays as it was");
 }
 
 #[test]

@@ -111,6 +111,7 @@ fn a_task_that_fails_three_times_is_blocked_with_its_error() {
     }
     let task = room.task("t-1");
     assert_eq!(task["block"]["kind"], "failure", "{task}");
+    assert!(task["blockedBy"].as_str().unwrap().contains("plan.md"), "{task}");
     assert!(task["lastError"]["message"].as_str().unwrap().contains("plan.md"), "{task}");
 }
 

@@ -226,6 +226,16 @@ fn a_runner_that_is_told_no_end_waits_for_tasks_and_outlasts_a_remote_that_is_aw
 }
 
 #[test]
+fn what_begins_is_told_with_task_agent_and_log() {
+    let room = Room::with_tasks(&tasks(&["a"]));
+    let clone = room.clone_as("olga");
+    let ran = clone.squad_args(&["run", "--once", "--agent", "scout", "--", "sh", "-c", DONE]).ok();
+    let line = ran.stderr.lines().find(|line| line.contains("begun")).expect("it is told");
+    assert!(line.contains("a  begun by scout") && line.contains("squad/logs/scout/a-1-"), "{line}");
+    assert_eq!(ran.stdout, "a  completed\n");
+}
+
+#[test]
 fn a_result_that_wants_a_review_is_handed_in_for_one() {
     let room = Room::with_tasks(&tasks(&["a"]));
     let clone = room.clone_as("olga");

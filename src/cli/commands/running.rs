@@ -48,7 +48,9 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: RunArgs) -> Result<u8, Fai
     let ui = &mut *cx.ui;
     let results = dispatch(&options, &clock, &asked, &mut |heard| match heard {
         Heard::Begun { task, log } if !json => {
-            let line = Line::new().styled(STRONG, task.id.as_str()).text("  begun: ").text(&task.title);
+            let by = task.holder().map_or(String::new(), |agent| format!(" by {agent}"));
+            let line =
+                Line::new().styled(STRONG, task.id.as_str()).text("  begun").text(&by).text(": ").text(&task.title);
             ui.note(line.text("  log ").text(&log.display().to_string()));
         }
         Heard::Over(ran) if !json => {

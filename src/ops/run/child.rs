@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::super::failure::Failure;
 use super::super::session::{Freshness, Session};
 use super::close::give_back;
-use super::parked::{Before, Parked};
+use super::parked::{Before, Parked, is_over};
 use super::pick::Taken;
 use super::room::{Mine, Record, Room};
 use super::slots::Slot;
@@ -132,7 +132,7 @@ impl Child {
     /// Returns how its command has ended, if it has. One whose slice is over is asked to yield.
     pub fn look(&mut self, now: Duration) -> Option<Ended> {
         let ended = self.running.poll();
-        if ended.is_none() && !self.asked_to_yield && now.saturating_sub(self.begun) >= self.slice {
+        if ended.is_none() && !self.asked_to_yield && is_over(now.saturating_sub(self.begun), self.slice) {
             self.asked_to_yield = true;
             // What cannot be asked goes on to its end.
             let _ = self.running.ask_to_yield("your slice is over, and others wait for their turn");

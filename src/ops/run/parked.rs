@@ -117,6 +117,11 @@ pub(super) struct Last {
     pub went_on: bool,
 }
 
+/// Tells whether a slice is over.
+pub(super) fn is_over(ran: Duration, slice: Duration) -> bool {
+    ran >= slice
+}
+
 /// Whose turn it is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -146,6 +151,14 @@ mod tests {
 
     fn last(task: &str, went_on: bool) -> Last {
         Last { task: id(task), went_on }
+    }
+
+    #[test]
+    fn a_slice_is_over_after_its_time_and_no_sooner() {
+        let slice = Duration::from_secs(crate::model::config::Timing::default().slice_seconds);
+        assert_eq!(slice, Duration::from_secs(300));
+        assert!(!is_over(slice.saturating_sub(Duration::from_millis(1)), slice));
+        assert!(is_over(slice, slice));
     }
 
     #[test]
