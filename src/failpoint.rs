@@ -2,6 +2,9 @@
 //!
 //! Builds for use hold none of this: there a step is nothing.
 
+#[cfg(debug_assertions)]
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 /// A step between two others that must both survive a death between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -23,11 +26,25 @@ pub enum Step {
     Answered,
     /// All is done but the telling.
     Struck,
+    /// A run: the task is begun on the board, and nothing here shows it.
+    Taken,
+    /// A run: signs of life are given, and nothing is started.
+    Shown,
+    /// A run: it is on record that a command is about to start.
+    Announced,
+    /// A run: the command has started, and its process is not on record.
+    Started,
+    /// A run: its process is on record.
+    Recorded,
+    /// A run: the command has ended, and nothing of that is written.
+    Ended,
+    /// A run: what came of it is on the board, and its files are here still.
+    Closed,
 }
 
 impl Step {
-    /// Every step, in the order of a publish.
-    pub const ALL: &'static [(Self, &'static str)] = &[
+    /// The steps of a publish, in their order.
+    pub const PUBLISH: &'static [(Self, &'static str)] = &[
         (Self::Queued, "queued"),
         (Self::Fetched, "fetched"),
         (Self::Sealed, "sealed"),
@@ -38,23 +55,38 @@ impl Step {
         (Self::Answered, "answered"),
         (Self::Struck, "struck"),
     ];
+
+    /// The steps of a run, in their order. Between them are those of several publishes.
+    pub const RUN: &'static [(Self, &'static str)] = &[
+        (Self::Taken, "taken"),
+        (Self::Shown, "shown"),
+        (Self::Announced, "announced"),
+        (Self::Started, "started"),
+        (Self::Recorded, "recorded"),
+        (Self::Ended, "ended"),
+        (Self::Closed, "closed"),
+    ];
 }
 
 #[cfg(debug_assertions)]
-static ARMED: std::sync::OnceLock<Step> = std::sync::OnceLock::new();
+static ARMED: std::sync::OnceLock<(Step, AtomicUsize)> = std::sync::OnceLock::new();
 
-/// Makes the process die at a step; a name that no step has changes nothing.
+/// Makes the process die at a step, by name, or with `name:n` when it comes past it for the n-th time. A name that no
+/// step has changes nothing.
 #[cfg(debug_assertions)]
-pub fn arm(name: &str) {
-    if let Some((step, _)) = Step::ALL.iter().find(|(_, known)| *known == name) {
-        let _ = ARMED.set(*step);
+pub fn arm(what: &str) {
+    let (name, time) = what.split_once(':').unwrap_or((what, "1"));
+    let step = Step::PUBLISH.iter().chain(Step::RUN).find(|(_, known)| *known == name);
+    if let (Some((step, _)), Ok(time)) = (step, time.parse::<usize>()) {
+        let _ = ARMED.set((*step, AtomicUsize::new(time)));
     }
 }
 
 /// Dies here, where a test has asked for it: at once, with nothing cleaned up.
 #[cfg(all(debug_assertions, unix))]
 pub fn reach(step: Step) {
-    if ARMED.get() == Some(&step) {
+    let due = |left: &AtomicUsize| left.fetch_sub(1, Ordering::Relaxed) == 1;
+    if ARMED.get().is_some_and(|(armed, left)| *armed == step && due(left)) {
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::presence::{Lookout, sweep};
+use super::run::end_left_runs;
 use super::session::{Freshness, Session, View};
 use super::signing::sign;
 use crate::model::board::Board;
@@ -77,6 +78,10 @@ pub fn recover(session: &Session) -> Result<Recoveries, Failure> {
 /// # Errors
 /// As [`recover`].
 pub(super) fn recover_on(session: &Session, view: &View, lookout: &Lookout) -> Result<Recoveries, Failure> {
+    if !session.options.dry_run {
+        // A command that goes on would be a second one beside that of whoever takes the task next.
+        end_left_runs(session)?;
+    }
     let due = due(session, view, lookout)?;
     let mut recoveries = Recoveries::default();
     if !due.is_empty() {
@@ -101,7 +106,8 @@ pub(super) fn recover_on(session: &Session, view: &View, lookout: &Lookout) -> R
             }
         }
     }
-    sweep(session, view)?;
+    // On the board as it is now: what was just taken back holds nothing any more.
+    sweep(session, &session.view(Freshness::Seen)?)?;
     Ok(recoveries)
 }
 

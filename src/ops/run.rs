@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::ears::Ears;
+use super::ears::{Ears, end_left};
 use super::failure::Failure;
 use super::missing;
 use super::session::{Options, Session};
@@ -166,6 +166,20 @@ pub fn run(
     home.agree_to_push()?;
     let dispatcher = Dispatcher { options, clock, asked, command, ears: Ears::open()?, slots, home };
     Crew::new(&dispatcher)?.work(told)
+}
+
+/// Ends what dead runners of this clone have left running. Nothing may be taken back from them before.
+///
+/// # Errors
+/// [`Failure`] when the rights of this clone cannot be read.
+pub(super) fn end_left_runs(session: &Session) -> Result<(), Failure> {
+    for record in room::records(session) {
+        // Whoever has the right to it is alive, and ends it by itself.
+        let Some(_mine) = room::take(session, &record.task)? else { continue };
+        end_left(&record.run, GRACE);
+        room::clear_left(session, &record);
+    }
+    Ok(())
 }
 
 /// Returns the command: the one that was typed, else the one of this clone's settings. Never one of the board.

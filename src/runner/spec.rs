@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ended::{Ended, Outcome};
 use super::output::{Kept, OutputLimits};
-use super::process::Process;
+use super::process::{Process, boot};
 
 /// The variable that carries [`Spec::tag`] to every process of a run that keeps its environment.
 pub const TAG: &str = "SQUAD_RUN";
@@ -62,6 +62,15 @@ pub struct Identity {
     pub command: Process,
     /// Its tag.
     pub tag: String,
+}
+
+impl Identity {
+    /// Returns by what a run is found that is about to start: its tag alone.
+    pub fn announced(tag: &str) -> Self {
+        // No process has this id.
+        let nobody = Process { boot: boot(), pid: 0, start: String::new() };
+        Self { shim: nobody.clone(), command: nobody, tag: tag.to_owned() }
+    }
 }
 
 /// A command that did not begin.

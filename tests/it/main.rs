@@ -57,6 +57,8 @@ mod retry;
 mod review;
 mod rewind;
 #[cfg(target_os = "linux")]
+mod run_deaths;
+#[cfg(target_os = "linux")]
 mod running;
 mod safe_mode;
 mod scan;

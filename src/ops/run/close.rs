@@ -11,6 +11,7 @@ use super::parked::Parked;
 use super::room::Room;
 use super::verdict::{Verdict, verdict};
 use super::{Dispatcher, Outcome, Ran};
+use crate::failpoint::{Step, reach};
 use crate::model::code::ErrorCode;
 use crate::model::operation::{Action, HandIn, Verb};
 use crate::model::task::EvidenceBody;
@@ -23,6 +24,7 @@ const BETWEEN_WRITES: Duration = Duration::from_secs(3);
 
 /// Writes what came of a run, if the task is still its own; returns the task as well where it goes on later.
 pub(super) fn close(by: &Dispatcher<'_>, child: Child, ended: &Ended) -> Result<(Ran, Option<Parked>), Failure> {
+    reach(Step::Ended);
     let session = by.home;
     let mut ran = Ran {
         task: child.hold.task.clone(),
@@ -47,6 +49,7 @@ pub(super) fn close(by: &Dispatcher<'_>, child: Child, ended: &Ended) -> Result<
         _ => None,
     };
     conclude(by, &child, ended, verdict, &mut ran)?;
+    reach(Step::Closed);
     child.room.clear();
     if ran.outcome == Outcome::Yielded {
         let agent = child.hold.agent.clone();

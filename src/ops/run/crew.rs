@@ -5,7 +5,6 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::super::ears::end_left;
 use super::super::failure::Failure;
 use super::super::recover::recover;
 use super::super::session::{Freshness, View};
@@ -16,7 +15,8 @@ use super::parked::{Before, Last, Parked, Turn, left, turn};
 use super::pick::Taken;
 use super::signs::Signs;
 use super::slots::Slot;
-use super::{Dispatcher, GRACE, Heard, Outcome, Ran, Until, room};
+use super::{Dispatcher, Heard, Outcome, Ran, Until, end_left_runs, room};
+use crate::failpoint::{Step, reach};
 use crate::model::id::{AgentName, TaskId};
 use crate::model::presence::Held;
 use crate::model::task::Task;
@@ -147,12 +147,7 @@ impl<'a> Crew<'a> {
     /// Ends what dead runners have left running, takes back what they held, and finds what is to go on.
     fn tidy(&mut self) -> Result<(), Failure> {
         let session = self.by.session()?;
-        for record in room::records(&session) {
-            // Whoever has the right to it is alive, and ends it by itself.
-            let Some(_mine) = room::take(&session, &record.task)? else { continue };
-            end_left(&record.run, GRACE);
-            room::clear_left(&session, &record);
-        }
+        end_left_runs(&session)?;
         recover(&session)?;
         let view = session.view(Freshness::Seen)?;
         self.parked.extend(left(&session, &view, &self.agent)?);
@@ -202,9 +197,11 @@ impl<'a> Crew<'a> {
     }
 
     fn start(&mut self, taken: Taken, before: Before, slot: Slot, told: &mut Told<'_>) -> Result<Begun, Failure> {
+        reach(Step::Taken);
         let mut held = self.held();
         held.push(Held { task: taken.task.id.clone(), epoch: taken.task.epoch });
         self.signs.show(&held)?;
+        reach(Step::Shown);
         self.last = Some(Last { task: taken.task.id.clone(), went_on: before.slices > 0 });
         let task = taken.task.clone();
         match Child::start(self.by, taken, before, slot) {
