@@ -23,7 +23,7 @@ fn scout(config: &BoardConfig) -> &Agent {
     config.agent(&AgentName::new("scout").expect("a name")).expect("a member")
 }
 
-fn task(fields: Value) -> Task {
+fn task(fields: &Value) -> Task {
     let mut task = json!({
         "id": "t", "title": "T", "status": "backlog", "priority": "medium", "createdAt": 1, "updatedAt": 2, "chat": [],
         "assigned": "scout",
@@ -56,7 +56,7 @@ fn a_task_is_unattended_after_its_time_in_the_backlog_and_no_sooner() {
 #[test]
 fn a_block_is_told_after_a_day_and_no_sooner() {
     let day = 24 * 3600 * 1000;
-    let blocked = |at| task(json!({"status": "blocked", "blockedAt": at, "blockedBy": "why"}));
+    let blocked = |at| task(&json!({"status": "blocked", "blockedAt": at, "blockedBy": "why"}));
     assert!(blocked_too_long(&blocked(ago(day)), NOW).is_none());
     let standing = blocked_too_long(&blocked(ago(day + 1)), NOW).expect("it is told");
     assert_eq!(standing.blocked_by.as_deref(), Some("why"));
@@ -66,7 +66,7 @@ fn a_block_is_told_after_a_day_and_no_sooner() {
 #[test]
 fn what_is_due_within_two_days_is_one_step_more_urgent_and_no_sooner() {
     let two_days = 48 * 3600 * 1000;
-    let due = |at: i64| effective_priority(&task(json!({"due": at})), NOW);
+    let due = |at: i64| effective_priority(&task(&json!({"due": at})), NOW);
     assert_eq!(due(NOW.0 + two_days), Priority::Medium);
     assert_eq!(due(NOW.0 + two_days - 1), Priority::Medium.raised());
     assert_eq!(due(ago(1)), Priority::Medium.raised(), "what is overdue as well");
@@ -75,7 +75,7 @@ fn what_is_due_within_two_days_is_one_step_more_urgent_and_no_sooner() {
 #[test]
 fn a_pause_between_two_attempts_ends_on_time() {
     let config = config();
-    let at = |at: i64| is_runnable(&task(json!({"retryAt": at})), scout(&config), NOW);
+    let at = |at: i64| is_runnable(&task(&json!({"retryAt": at})), scout(&config), NOW);
     assert!(!at(NOW.0 + 1));
     assert!(at(NOW.0));
 }
@@ -104,6 +104,6 @@ fn each_status_and_each_sort_of_block_is_runnable_or_not() {
     ];
     cases.extend(blocks.map(|block| (json!({"status": "blocked", "blockedBy": "b", "block": block}), false)));
     for (fields, expected) in cases {
-        assert_eq!(is_runnable(&task(fields.clone()), scout(&config), NOW), expected, "{fields}");
+        assert_eq!(is_runnable(&task(&fields), scout(&config), NOW), expected, "{fields}");
     }
 }

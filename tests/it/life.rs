@@ -248,7 +248,7 @@ fn of_two_that_wait_as_one_agent_the_newer_stays() {
     thread::sleep(Duration::from_millis(20));
     let newer = Going::start(&clone, "wait --agent scout");
     assert_eq!(older.answer()["ended"], "superseded");
-    assert_eq!(state(&clone, "scout"), "waiting", "the agent is still there");
+    until("the agent is still there", || state(&clone, "scout") == "waiting");
     newer.signal("-TERM");
     assert_eq!(newer.answer()["ended"], "stopped");
 }
