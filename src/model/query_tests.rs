@@ -34,9 +34,8 @@ fn task(fields: &Value) -> Task {
 }
 
 fn entered(status: &str, at: i64) -> Task {
-    task(
-        json!({"status": status, "stateHistory": [{"state": status, "timestamp": at, "actor": "olga", "trigger": "new"}]}),
-    )
+    let entry = json!({"state": status, "timestamp": at, "actor": "olga", "trigger": "new"});
+    task(&json!({"status": status, "stateHistory": [entry]}))
 }
 
 #[test]
