@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::presence::{Beacon, Lookout, held_by};
 use super::recover::{Recovered, Recoveries, recover_on};
 use super::scan::{Asked, HeartbeatState, Scanned, scan_on};
+use super::schedule::put_away_logs;
 use super::session::{Freshness, Session, View};
 use super::wake::{Woken, acknowledge, pending, wake_on};
 use crate::model::board::Board;
@@ -97,6 +98,7 @@ pub fn heartbeat(session: &mut Session, wanted: Wanted) -> Result<Tick, Failure>
         session.limits.network = session.limits.network.min(budget / 2).max(Duration::from_secs(1));
     }
     let session = &*session;
+    put_away_logs(session);
     let view = session.view(Freshness::WithSigns)?;
     let config = view.config()?.clone();
     let agent = session.actor(&config)?.clone();

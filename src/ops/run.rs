@@ -24,6 +24,7 @@ use serde::Serialize;
 use super::ears::{Ears, end_left};
 use super::failure::Failure;
 use super::missing;
+use super::schedule::put_away_logs;
 use super::session::{Options, Session};
 use crate::clock::Clock;
 use crate::model::id::TaskId;
@@ -164,6 +165,7 @@ pub fn run(
     let command = command(home, asked)?;
     let slots = Slots::of(home, asked.slots.as_deref())?;
     home.agree_to_push()?;
+    put_away_logs(home);
     let dispatcher = Dispatcher { options, clock, asked, command, ears: Ears::open()?, slots, home };
     Crew::new(&dispatcher)?.work(told)
 }

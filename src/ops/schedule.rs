@@ -23,10 +23,12 @@ use crate::model::vocabulary::{AgentKind, words};
 
 mod block;
 mod crontab;
+mod logs;
 mod text;
 mod units;
 
 use crontab::Crontab;
+pub(super) use logs::put_away as put_away_logs;
 use units::{Folder, Unit};
 
 /// Folders that every timer looks for programs in.
@@ -67,6 +69,8 @@ pub struct Machine {
     pub home: Option<PathBuf>,
     /// The folder of the user's configuration.
     pub config_home: Option<PathBuf>,
+    /// The folder of the user's state.
+    pub state_home: Option<PathBuf>,
 }
 
 /// What is wanted.
@@ -246,7 +250,7 @@ fn shell_line(session: &Session, machine: &Machine, wake: &Wake, run: bool) -> R
     let git = find_program("git").and_then(|git| git.parent().map(Path::to_owned));
     let git = git.filter(|folder| SEARCHED.iter().all(|known| folder != Path::new(known)));
     let git = git.as_deref().map(plain).transpose()?;
-    let (program, log) = (plain(&machine.program)?, session.board.state_dir().join("log"));
+    let (program, log) = (plain(&machine.program)?, log_folder(session));
     let (dir, log) = (plain(session.board.place.run_dir())?, plain(&log)?);
     let command = text::Command { program: &program, dir: &dir, log: &log, git: git.as_deref(), run };
     Ok(text::shell_line(&command, wake.agent.as_str()))
@@ -331,6 +335,10 @@ fn kept_in(session: &Session) -> PathBuf {
     session.board.state_dir().join("schedule")
 }
 
+fn log_folder(session: &Session) -> PathBuf {
+    session.board.state_dir().join("log")
+}
+
 fn into_crontab(session: &Session, machine: &Machine, schedule: Option<&Schedule>) -> Result<Changed, Failure> {
     let Some(crontab) = Crontab::find(machine) else {
         return match schedule {
@@ -341,6 +349,7 @@ fn into_crontab(session: &Session, machine: &Machine, schedule: Option<&Schedule
         };
     };
     let id = name_of(session)?;
+    let _alone = if session.options.dry_run { None } else { crontab.lock()? };
     let present = crontab.read()?;
     let old = present.clone().unwrap_or_default();
     let new = match schedule {

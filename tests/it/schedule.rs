@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::kit::{Checkout, Ran, Room, hand_task, strings, words};
+use crate::kit::{Checkout, Ran, Room, hand_task, race, strings, words};
 
 /// As crontab(1) of cronie behaves, over a file in the home folder.
 const CRONTAB: &str = r#"#!/bin/sh
@@ -204,6 +204,41 @@ fn two_clones_have_a_block_each() {
     assert_eq!(states(&other.ok("status")), [("aria".to_owned(), "ok".to_owned())], "each sees its own");
     other.ok("uninstall");
     assert_eq!(other.crontab().unwrap(), first);
+}
+
+#[test]
+fn clones_that_install_at_once_lose_nothing_of_each_other() {
+    let stage = Stage::new();
+    stage.set_crontab(ALIEN);
+    // Long enough for another to come between what was read and what is written.
+    let slow = CRONTAB.replace("-) ", "-) sleep 0.5; ");
+    std::fs::write(stage.room.path().join("bin/crontab"), slow).unwrap();
+    let clones = ["aria", "vault", "knox"].map(|name| {
+        let clone = stage.room.clone_as(name);
+        clone.git(&format!("config squad.agent {name}"));
+        clone
+    });
+    race(clones.len(), |n| {
+        let line = words("schedule install --only scout --json");
+        clones[n].squad_with(&line, b"", &[("PATH", &stage.path)]).ok();
+    });
+    let crontab = stage.crontab().unwrap();
+    assert!(crontab.starts_with(ALIEN), "{crontab}");
+    for clone in &clones {
+        let path = clone.dir.display().to_string();
+        assert_eq!(crontab.lines().filter(|line| line.contains(&path)).count(), 1, "{crontab}");
+    }
+}
+
+#[test]
+fn a_log_of_wakes_that_has_grown_too_large_is_put_away() {
+    let stage = Stage::new();
+    let log = |name: &str| stage.clone.dir.join(".git/squad/log").join(name);
+    stage.clone.write(".git/squad/log/scout.log", vec![b'x'; (1 << 20) + 1]);
+    stage.clone.write(".git/squad/log/aria.log", "short");
+    stage.clone.ok("heartbeat --agent olga");
+    assert!(!log("scout.log").exists() && log("scout.log.1").exists());
+    assert!(log("aria.log").exists(), "one that is small goes on");
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub(super) mod status;
 pub(super) mod step;
 pub(super) mod sync;
 
+use std::path::PathBuf;
+
 use super::run::Context;
 use super::ui::{Answer, plural};
 use crate::ops::failure::Failure;
@@ -78,4 +80,12 @@ fn with_cause(answer: Answer, cause: Option<&str>) -> Answer {
         Some(cause) => answer.with("cause", cause),
         None => answer,
     }
+}
+
+/// Returns the folder of the user's state, which all clones share.
+///
+/// Source: XDG Base Directory Specification.
+fn state_home() -> Option<PathBuf> {
+    let absolute = |key: &str| std::env::var_os(key).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))
 }

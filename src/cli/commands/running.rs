@@ -1,10 +1,11 @@
 //! `run`
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 
+use super::state_home;
 use crate::cli::args::RunArgs;
 use crate::cli::run::Context;
 use crate::cli::ui::{Answer, GOOD, Line, STRONG, WARN};
@@ -28,9 +29,6 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: RunArgs) -> Result<u8, Fai
         (_, true) => Until::Idle,
         _ => Until::Stopped,
     };
-    // Where the XDG base directories have a user's state; runs are counted there, over all clones.
-    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")));
     let env = std::env::vars_os().filter(|(name, _)| passed(name)).collect();
     let options = cx.options()?;
     let asked = Asked {
@@ -39,7 +37,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: RunArgs) -> Result<u8, Fai
         timeout: args.timeout,
         slice: args.slice,
         limit: usize::from(args.limit),
-        slots: state.map(|state| state.join("squad")),
+        slots: state_home().map(|state| state.join("squad")),
         shim,
         env,
     };

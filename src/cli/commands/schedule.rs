@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::state_home;
 use crate::cli::args::{ScheduleCommand, SchedulePlanArgs};
 use crate::cli::run::Context;
 use crate::cli::ui::{Answer, BAD, Cell, DIM, GOOD, HINT, Line, Table, Ui, WARN, plural};
@@ -69,6 +70,7 @@ fn machine() -> Result<Machine, Failure> {
             .collect(),
         config_home: absolute("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config"))),
         home,
+        state_home: state_home(),
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Source: crontab(1).
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::Machine;
 use super::block::{self, Damaged};
 use crate::board::repository::find_program;
+use crate::board::store::AccessFault;
 use crate::model::code::ErrorCode;
 use crate::model::id::Millis;
 use crate::model::time::rfc3339;
@@ -37,6 +38,19 @@ impl<'a> Crontab<'a> {
     /// Returns the crontab, where there is a program for it.
     pub fn find(machine: &'a Machine) -> Option<Self> {
         find_program("crontab").map(|program| Self { program, machine })
+    }
+
+    /// Keeps every other squad of this user from it, until what is returned is dropped: what one reads and the other
+    /// writes in between would be lost.
+    pub fn lock(&self) -> Result<Option<File>, Failure> {
+        let Some(folder) = self.machine.state_home.as_ref().map(|state| state.join("squad")) else { return Ok(None) };
+        let path = folder.join("crontab.lock");
+        let locked = make_private(&folder).and_then(|()| {
+            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+            file.lock()?;
+            Ok(file)
+        });
+        locked.map(Some).map_err(|source| AccessFault::State { what: "lock the crontab with", path, source }.into())
     }
 
     /// Returns its text; nothing where the user has none.
