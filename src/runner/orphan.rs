@@ -39,7 +39,8 @@ pub fn end_orphan(run: &Identity, grace: Duration) -> Orphans {
             thread::sleep(tree::STEP);
         }
     }
-    let left = tree::end(run, grace);
+    // A shim that is not on record yet is asked with all others, and has to be left its time as well.
+    let left = tree::end(run, if run.shim.pid == 0 { grace + MARGIN } else { grace });
     found.retain(|pid| !left.contains(pid));
     Orphans { ended: found, left }
 }

@@ -152,7 +152,11 @@ impl Shim {
         #[cfg(target_os = "linux")]
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
         let (wake, signalled) = watch_signals()?;
-
+        // Whoever finds the record of a dead runner sees us by our tag, or we see here that it is dead: no command begins
+        // after its run has been given up.
+        if !is_open(&line)? {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         let mut program = Command::new(&command[0]);
         program.args(&command[1..]).process_group(0);
         program.stdin(Stdio::from(input)).stdout(Stdio::from(output.try_clone()?)).stderr(Stdio::from(output));
@@ -326,6 +330,13 @@ impl Shim {
         // A runner that is gone hears nothing, and that it is gone is heard elsewhere.
         let _ = self.line.as_mut().map(|line| say(line, report));
     }
+}
+
+/// Tells whether somebody is at the other end still.
+fn is_open(line: &UnixStream) -> io::Result<bool> {
+    let mut watched = [PollFd::new(line, PollFlags::IN)];
+    poll(&mut watched, Some(&Timespec::default()))?;
+    Ok(!watched[0].revents().intersects(PollFlags::HUP | PollFlags::ERR))
 }
 
 fn say(line: &mut UnixStream, report: &Report) -> io::Result<()> {

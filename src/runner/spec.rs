@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ended::{Ended, Outcome};
 use super::output::{Kept, OutputLimits};
-use super::process::{Process, boot};
+use super::process::{self, Process};
 
 /// The variable that carries [`Spec::tag`] to every process of a run that keeps its environment.
 pub const TAG: &str = "SQUAD_RUN";
@@ -65,10 +65,10 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Returns by what a run is found that is about to start: its tag alone.
-    pub fn announced(tag: &str) -> Self {
-        // No process has this id.
-        let nobody = Process { boot: boot(), pid: 0, start: String::new() };
+    /// Returns that of a run that is about to begin: of its processes no more is known than that they carry the tag.
+    pub fn to_come(tag: &str) -> Self {
+        // No process has this id, and a process without a time of start is taken for nobody's.
+        let nobody = Process { boot: process::boot(), pid: 0, start: String::new() };
         Self { shim: nobody.clone(), command: nobody, tag: tag.to_owned() }
     }
 }

@@ -88,6 +88,35 @@ fn what_outlived_runner_and_shim_is_found_by_the_record() {
 }
 
 #[test]
+fn a_run_that_was_put_on_record_before_it_began_is_found_by_its_tag() {
+    let room = Room::new();
+    let mut running = start(room.spec(&family())).expect("it starts");
+    room.pid_in("command");
+    let run = running.identity().clone();
+    let daemon = room.pid_in("daemon");
+    let orphans = end_orphan(&Identity::to_come(&room.tag), GRACE);
+    assert!(!lives(daemon), "the shim has found it");
+    assert!(orphans.ended.contains(&run.command.pid) && orphans.left.is_empty(), "{orphans:?}");
+    assert!(room.left().is_empty() && !run.shim.is_alive());
+    assert_eq!(end(&mut running).outcome, Outcome::Stopped);
+    assert_eq!(end_orphan(&Identity::to_come("nobody-has-this"), GRACE), Orphans::default());
+}
+
+#[test]
+fn a_shim_whose_runner_is_dead_when_it_comes_begins_nothing() {
+    let room = Room::new();
+    let spec = room.spec("echo x >begun");
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a line");
+    drop(ours);
+    let mut command = std::process::Command::new(&spec.shim);
+    command.args(["__shim", "60000", "100", &room.tag]).args(&spec.argv).current_dir(&spec.dir);
+    command.env_clear().envs(spec.env).stdin(std::os::fd::OwnedFd::from(theirs));
+    let ended = command.output().expect("it starts");
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(!room.path("begun").exists());
+}
+
+#[test]
 fn a_run_on_record_whose_shim_lives_is_ended_by_it() {
     let room = Room::new();
     let mut running = start(room.spec(&family())).expect("it starts");

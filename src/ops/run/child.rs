@@ -96,7 +96,7 @@ impl Child {
             Room::write(&room.record(), &serde_json::to_vec(&record).expect("a record is JSON"))
         };
         // Before it starts: should this process die as the command begins, it is found by its tag.
-        record(Identity::announced(&tag))?;
+        record(Identity::to_come(&tag))?;
         reach(Step::Announced);
         let prepared = prepare(by, &room, agent, (&task, &document), &before, slice, &tag);
         let started = prepared.and_then(|spec| {
