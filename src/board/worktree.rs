@@ -13,6 +13,14 @@ impl BoardStore {
         Ok(self.place.add_worktree(&self.git, path)?)
     }
 
+    /// Removes such a worktree that was never worked in, however much of it was made.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] when it cannot be removed.
+    pub fn discard_worktree(&self, path: &Path) -> Result<(), AccessFault> {
+        Ok(self.place.discard_worktree(&self.git, path)?)
+    }
+
     /// Removes such a worktree, unless that would lose work. Tells whether it was removed.
     ///
     /// # Errors

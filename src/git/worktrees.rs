@@ -36,4 +36,23 @@ impl Place {
         let removed = git.command("worktree").dir(self.run_dir()).verb().args(["remove", "--"]).arg(path).run()?;
         Ok(removed.success())
     }
+
+    /// Removes such a worktree that nobody has worked in, however much of it was made before whoever made it died.
+    ///
+    /// # Errors
+    /// What git says when it cannot start.
+    pub fn discard_worktree(&self, git: &Git, path: &Path) -> Result<(), GitError> {
+        // Twice forced: git locks what it has not finished.
+        let remove = || {
+            let remove =
+                git.command("worktree").dir(self.run_dir()).verb().args(["remove", "--force", "--force", "--"]);
+            remove.arg(path).run()
+        };
+        if !remove()?.success() {
+            // It is not finished enough for git to know it as one; what git has noted of it goes without it.
+            let _ = std::fs::remove_dir_all(path);
+            let _ = remove()?;
+        }
+        Ok(())
+    }
 }

@@ -3,11 +3,13 @@
 //! Owns the order (who is there first, then the tasks) and that each step is an operation with a receipt. Whether
 //! somebody is gone is the model's to say; whether a step may happen, the machine's.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::failure::Failure;
 use super::presence::{Lookout, sweep};
-use super::run::end_left_runs;
+use super::run::end_what_is_left;
 use super::session::{Freshness, Session, View};
 use super::signing::sign;
 use crate::model::board::Board;
@@ -78,11 +80,10 @@ pub fn recover(session: &Session) -> Result<Recoveries, Failure> {
 /// # Errors
 /// As [`recover`].
 pub(super) fn recover_on(session: &Session, view: &View, lookout: &Lookout) -> Result<Recoveries, Failure> {
-    if !session.options.dry_run {
-        // A command that goes on would be a second one beside that of whoever takes the task next.
-        end_left_runs(session)?;
-    }
-    let due = due(session, view, lookout)?;
+    // First what they have left running: whoever gets the task next may be on another host, and sees none of it.
+    let busy = if session.options.dry_run { BTreeSet::new() } else { end_what_is_left(session)? };
+    let mut due = due(session, view, lookout)?;
+    due.retain(|due| !busy.contains(&due.task.id));
     let mut recoveries = Recoveries::default();
     if !due.is_empty() {
         session.agree_to_push()?;

@@ -7,6 +7,7 @@
 mod child;
 mod close;
 mod crew;
+mod left;
 mod parked;
 mod pick;
 mod room;
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::ears::{Ears, end_left};
+use super::ears::Ears;
 use super::failure::Failure;
 use super::missing;
 use super::schedule::put_away_logs;
@@ -31,6 +32,7 @@ use crate::model::id::TaskId;
 use crate::model::task::Task;
 use crate::model::vocabulary::{Cause, words};
 use crew::Crew;
+pub(super) use left::end_what_is_left;
 use slots::Slots;
 
 /// How long a command may take to end once it is asked to.
@@ -168,20 +170,6 @@ pub fn run(
     put_away_logs(home);
     let dispatcher = Dispatcher { options, clock, asked, command, ears: Ears::open()?, slots, home };
     Crew::new(&dispatcher)?.work(told)
-}
-
-/// Ends what dead runners of this clone have left running. Nothing may be taken back from them before.
-///
-/// # Errors
-/// [`Failure`] when the rights of this clone cannot be read.
-pub(super) fn end_left_runs(session: &Session) -> Result<(), Failure> {
-    for record in room::records(session) {
-        // Whoever has the right to it is alive, and ends it by itself.
-        let Some(_mine) = room::take(session, &record.task)? else { continue };
-        end_left(&record.run, GRACE);
-        room::clear_left(session, &record);
-    }
-    Ok(())
 }
 
 /// Returns the command: the one that was typed, else the one of this clone's settings. Never one of the board.

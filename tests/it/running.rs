@@ -227,6 +227,38 @@ fn the_next_run_takes_back_what_a_killed_one_held() {
     let answer = run(&clone, "--once", DONE);
     assert!(!lives(&std::fs::read_to_string(&pids).unwrap()));
     assert_eq!(outcomes(&answer), ["completed"], "{answer}");
+    assert_nothing_is_left(&clone);
+}
+
+/// Holds that nothing of a run is in the clone, worktrees without work among it.
+#[track_caller]
+fn assert_nothing_is_left(clone: &Checkout) {
+    assert_eq!(clone.git("worktree list").lines().count(), 1);
+    let files = |within: &str| {
+        let entries = std::fs::read_dir(clone.dir.join(".git/squad").join(within)).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().display().to_string()).filter(|name| name != "locks").collect::<Vec<_>>()
+    };
+    assert_eq!((files("runs"), files("worktrees")), (vec![], vec![]));
+}
+
+#[test]
+fn a_worktree_that_was_half_made_when_its_runner_was_killed_is_cleared_away() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
+    let clone = room.clone_as("olga");
+    let pids = clone.dir.join("pids");
+    let mut runner = begin(&clone, "--once", &format!("echo $$ > {}; sleep 600", pids.display()));
+    until("the command runs", || pids.exists());
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+    // As git leaves it that is killed: locked, and without most of its files.
+    let record = clone.dir.join(".git/squad/runs/t-1-1.json");
+    let mut kept: Value = serde_json::from_str(&std::fs::read_to_string(&record).unwrap()).unwrap();
+    kept["ready"] = json!(false);
+    std::fs::write(&record, kept.to_string()).unwrap();
+    clone.git("worktree lock .git/squad/worktrees/t-1-1");
+    std::fs::remove_file(clone.dir.join(".git/squad/worktrees/t-1-1/.git")).unwrap();
+    assert_eq!(outcomes(&run(&clone, "--once", DONE)), ["completed"]);
+    assert_nothing_is_left(&clone);
 }
 
 #[test]

@@ -91,15 +91,16 @@ impl Child {
         room.clear();
         let longest = by.asked.timeout.unwrap_or(Duration::from_secs(config.timing.run_timeout_seconds));
         let slice = by.asked.slice.unwrap_or(Duration::from_secs(config.timing.slice_seconds));
-        let record = |run: Identity| {
-            let record = Record { task: task.id.clone(), agent: agent.name.clone(), epoch: task.epoch, run };
-            Room::write(&room.record(), &serde_json::to_vec(&record).expect("a record is JSON"))
-        };
-        // Before it starts: should this process die as the command begins, it is found by its tag.
-        record(Identity::to_come(&tag))?;
+        // Before there is anything to be found by it. A worktree of earlier slices holds their work.
+        let ready = room.worktree.exists();
+        let run = Identity::to_come(&tag);
+        let mut record = Record { task: task.id.clone(), agent: agent.name.clone(), epoch: task.epoch, run, ready };
+        room.keep(&record)?;
         reach(Step::Announced);
         let prepared = prepare(by, &room, agent, (&task, &document), &before, slice, &tag);
+        record.ready = true;
         let started = prepared.and_then(|spec| {
+            room.keep(&record)?;
             let spec = Spec { timeout: longest.saturating_sub(before.spent()), ..spec };
             runner::start(spec).map_err(|e| Failure::new(ErrorCode::Invalid, e.to_string()).caused_by(&e))
         });
@@ -115,7 +116,8 @@ impl Child {
             }
         };
         reach(Step::Started);
-        record(running.identity().clone())?;
+        record.run = running.identity().clone();
+        room.keep(&record)?;
         reach(Step::Recorded);
         let begun = session.clock.steady();
         Ok(Self {

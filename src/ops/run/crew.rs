@@ -15,7 +15,7 @@ use super::parked::{Before, Last, Parked, Turn, left, turn};
 use super::pick::Taken;
 use super::signs::Signs;
 use super::slots::Slot;
-use super::{Dispatcher, Heard, Outcome, Ran, Until, end_left_runs, room};
+use super::{Dispatcher, Heard, Outcome, Ran, Until, end_what_is_left, room};
 use crate::failpoint::{Step, reach};
 use crate::model::id::{AgentName, TaskId};
 use crate::model::presence::Held;
@@ -147,7 +147,8 @@ impl<'a> Crew<'a> {
     /// Ends what dead runners have left running, takes back what they held, and finds what is to go on.
     fn tidy(&mut self) -> Result<(), Failure> {
         let session = self.by.session()?;
-        end_left_runs(&session)?;
+        // Also where the remote does not answer, and nothing can be taken back.
+        end_what_is_left(&session)?;
         recover(&session)?;
         let view = session.view(Freshness::Seen)?;
         self.parked.extend(left(&session, &view, &self.agent)?);

@@ -27,6 +27,9 @@ pub(super) struct Record {
     pub agent: AgentName,
     pub epoch: Epoch,
     pub run: Identity,
+    /// Whether its worktree was complete, and its command may have begun.
+    #[serde(default)]
+    pub ready: bool,
 }
 
 /// The right to run a task in this clone. The system takes it from a process that dies.
@@ -93,10 +96,10 @@ pub(super) fn take(session: &Session, task: &TaskId) -> Result<Option<Mine>, Fai
     }
 }
 
-/// Returns the runs on record.
-pub(super) fn records(session: &Session) -> Vec<Record> {
+/// Returns the runs on record, with their files.
+pub(super) fn records(session: &Session) -> Vec<(PathBuf, Record)> {
     let records = with_extension(session, RECORD).into_iter();
-    records.filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok()).collect()
+    records.filter_map(|path| Some((path.clone(), serde_json::from_slice(&fs::read(path).ok()?).ok()?))).collect()
 }
 
 /// Returns the files of runs of one kind.
@@ -113,14 +116,6 @@ pub(super) fn parked(session: &Session, task: &TaskId, epoch: Epoch) -> PathBuf 
 /// Returns where the work under a claim is done.
 pub(super) fn worktree(session: &Session, task: &TaskId, epoch: Epoch) -> PathBuf {
     session.board.state_dir().join("worktrees").join(stem(task, epoch))
-}
-
-/// Removes what a run on record has left. A worktree with work in it stays.
-pub(super) fn clear_left(session: &Session, left: &Record) {
-    let _ = session.board.remove_worktree(&worktree(session, &left.task, left.epoch));
-    for extension in [RECORD, BRIEF, RESULT] {
-        let _ = fs::remove_file(folder(session).join(format!("{}.{extension}", stem(&left.task, left.epoch))));
-    }
 }
 
 fn stem(task: &TaskId, epoch: Epoch) -> String {
@@ -157,6 +152,11 @@ impl Room {
     /// Returns the file that the command leaves its result in.
     pub fn result(&self) -> PathBuf {
         self.folder.join(format!("{}.{RESULT}", self.stem))
+    }
+
+    /// Puts the run on record.
+    pub fn keep(&self, record: &Record) -> Result<(), Failure> {
+        Self::write(&self.record(), &serde_json::to_vec(record).expect("a record is JSON"))
     }
 
     /// Writes one of them.
