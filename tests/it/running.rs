@@ -262,6 +262,27 @@ fn a_worktree_that_was_half_made_when_its_runner_was_killed_is_cleared_away() {
 }
 
 #[test]
+fn a_task_is_not_given_back_while_anybody_of_its_run_lives() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
+    let clone = room.clone_as("olga");
+    let pids = clone.dir.join("pids");
+    // It needs to be killed, and the shim waits for as long as it may before it does that.
+    let script = format!("trap '' TERM; echo $$ > {}; while :; do sleep 0.1; done", pids.display());
+    let mut runner = begin(&clone, "--once", &script);
+    until("the command runs", || pids.exists() && std::fs::read_to_string(&pids).unwrap().ends_with('\n'));
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+    let pid = std::fs::read_to_string(&pids).unwrap();
+    assert!(lives(&pid), "it ignores TERM");
+    // Two at once: the second does not do behind the back of the first what that is not ready for.
+    race(2, |_| {
+        clone.ok("recover --agent olga");
+        assert!(room.task("t-1")["status"] == "in-progress" || !lives(&pid));
+    });
+    assert_eq!(room.task("t-1")["status"], "backlog");
+}
+
+#[test]
 fn ten_runners_of_one_clone_run_each_of_six_tasks_once() {
     let tasks: Vec<_> = (0..6).map(|n| hand_task(&format!("t-{n}"), json!({}))).collect();
     let room = Room::with_tasks(&tasks);
