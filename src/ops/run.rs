@@ -128,6 +128,9 @@ pub struct Ran {
     pub attempt: u32,
     /// Where its output is.
     pub log: PathBuf,
+    /// How many processes it left behind, which were ended.
+    #[serde(skip_serializing_if = "is_none")]
+    pub leaked: usize,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -137,6 +140,11 @@ pub struct Ran {
     /// Its worktree, where that was kept since it holds work that is nowhere else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worktree: Option<PathBuf>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What every part of a dispatcher needs.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::kit::{Checkout, Room, hand_task};
-use crate::running::{DONE, begin, interrupt, outcomes, run, until, worktrees};
+use crate::running::{DONE, begin, interrupt, lives, outcomes, run, until, worktrees};
 
 /// Lets a command work until it is asked to yield, twice; the third time it is done.
 const THREE_SLICES: &str = r#"
@@ -233,6 +233,20 @@ fn what_begins_is_told_with_task_agent_and_log() {
     let line = ran.stderr.lines().find(|line| line.contains("begun")).expect("it is told");
     assert!(line.contains("a  begun by scout") && line.contains("squad/logs/scout/a-1-"), "{line}");
     assert_eq!(ran.stdout, "a  completed\n");
+}
+
+#[test]
+fn work_that_was_done_counts_though_its_command_left_processes_behind() {
+    let room = Room::with_tasks(&tasks(&["a"]));
+    let clone = room.clone_as("olga");
+    let script = format!("setsid sleep 600 & echo $! > {}/pid; {DONE}", clone.dir.display());
+    let answer = run(&clone, "--once", &script);
+    assert_eq!(
+        (outcomes(&answer), &answer["results"][0]["leaked"]),
+        (vec!["completed".to_owned()], &json!(1)),
+        "{answer}"
+    );
+    assert!(!lives(&clone.read("pid")), "they have ended");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::state_home;
 use crate::cli::args::RunArgs;
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, GOOD, Line, STRONG, WARN};
+use crate::cli::ui::{Answer, GOOD, Line, STRONG, WARN, plural};
 use crate::model::code::ErrorCode;
 use crate::ops::failure::Failure;
 use crate::ops::run::{Asked, Heard, Outcome, Ran, Until, run as dispatch};
@@ -88,5 +88,7 @@ fn line(ran: &Ran) -> Line {
     let line = Line::new().styled(STRONG, ran.task.as_str()).text("  ").styled(style, ran.outcome.as_str());
     let error = ran.error.as_deref().and_then(|error| error.lines().next()).map(|error| format!(": {error}"));
     let kept = ran.worktree.as_ref().map(|path| format!("  work kept in {}", path.display()));
+    let leaked = (ran.leaked > 0).then(|| format!("  {} left behind, ended", plural(ran.leaked, "process")));
+    let line = line.text(&leaked.unwrap_or_default());
     line.text(&error.unwrap_or_default()).text(&kept.unwrap_or_default())
 }

@@ -34,6 +34,7 @@ pub(super) fn close(by: &Dispatcher<'_>, child: Child, ended: &Ended) -> Result<
         duration_ms: u64::try_from(ended.duration.as_millis()).unwrap_or(u64::MAX),
         attempt: child.attempt,
         log: child.room.log.clone(),
+        leaked: ended.leaked.len(),
         error: None,
         cause: None,
         worktree: None,

@@ -300,6 +300,7 @@ impl<'a> Crew<'a> {
             duration_ms: parked.before.spent_ms,
             attempt: parked.attempt,
             log: parked.log,
+            leaked: 0,
             error: None,
             cause: None,
             worktree: kept.then_some(worktree),

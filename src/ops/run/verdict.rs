@@ -94,7 +94,8 @@ fn of_end(ended: &Ended, result: &Path) -> Verdict {
     let exit = Exit { timed_out: ended.timed_out, code: ended.exit_code, signal: ended.signal };
     let how = match &ended.outcome {
         Outcome::LeaseLost | Outcome::Stopped => return Verdict::Stopped,
-        Outcome::Passed => return by_result(result),
+        // What it has left running has ended by now, and its work is what it was.
+        Outcome::Passed | Outcome::Leaked => return by_result(result),
         Outcome::Failed { code } => {
             // What it says of itself goes before what its last words look like.
             if let Ok(Some(left)) = read(result)
@@ -106,7 +107,6 @@ fn of_end(ended: &Ended, result: &Path) -> Verdict {
         }
         Outcome::Signalled { signal } => format!("ended by signal {signal}"),
         Outcome::TimedOut => format!("timeout: not done after {} s", ended.duration.as_secs()),
-        Outcome::Leaked => "it exited with 0 and left processes behind".to_owned(),
         Outcome::NotStarted { why } => why.clone(),
     };
     let error = if last.is_empty() { how } else { format!("{how}\n{last}") };
