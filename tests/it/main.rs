@@ -30,6 +30,7 @@ mod dry_run;
 mod errors;
 mod evidence;
 mod fail_points;
+mod fleet_guide;
 mod harness;
 mod heartbeat;
 mod helping;
