@@ -184,9 +184,11 @@ impl<'a> Waiter<'a> {
     fn turn_of_beat(&mut self) -> bool {
         let now = self.now();
         let every = Duration::from_secs(self.timing.beat_seconds);
-        let due = self.beaten.is_none_or(|at| now.saturating_sub(at) >= every);
+        let late = self.beaten.map(|at| now.saturating_sub(at + every));
+        let due = self.beaten.is_none_or(|at| now >= at + every);
         if due {
-            self.beaten = Some(now);
+            // The next is due an interval after this one was, however late it came; after a longer halt it begins anew.
+            self.beaten = Some(now.saturating_sub(late.filter(|late| *late < every).unwrap_or_default()));
         }
         due
     }
