@@ -10,6 +10,7 @@ pub mod block;
 pub mod check;
 pub mod claim;
 pub mod consent;
+pub mod context;
 mod dangling;
 mod degraded;
 pub mod demo;

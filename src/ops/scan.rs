@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::context::Context;
 use super::failure::Failure;
 use super::provisional::Provisional;
 use super::session::{Freshness, Session, View};
@@ -57,6 +58,8 @@ pub struct Scanned {
     pub unattended: Vec<Standing>,
     /// Own tasks that are due soon.
     pub obligations: Vec<Obligation>,
+    /// What the agent comes back to.
+    pub context: Context,
     /// What happened last on the board, newest first; a few lines of `activity`.
     pub activity: Vec<Happened>,
     /// What this clone wants and the remote has not confirmed.
@@ -193,6 +196,7 @@ pub(super) fn scan_on(session: &Session, view: &View, asked: Asked) -> Result<Sc
         blocked_over_24h: found.blocked_over_24h,
         unattended: found.unattended,
         obligations: found.obligations,
+        context: Context::of(session.board.place.run_dir(), &agent.name, &live.tasks),
         activity: activity(session, view.head)?,
         provisional: session.provisional(),
         invalid: invalid.collect(),

@@ -381,3 +381,25 @@ fn who_was_entered_a_moment_ago_is_no_stranger() {
     olga.ok("new Work --id t-1 --file src/a");
     assert_eq!(scout.ok("next --agent later")["task"]["id"], "t-1");
 }
+
+#[test]
+fn a_scan_tells_what_the_agent_comes_back_to() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({})), hand_task("t-2", json!({}))]);
+    let clone = room.clone_as("scout");
+    assert_eq!(clone.ok("scan --agent scout")["context"], json!({"working": null, "current": []}));
+    clone.write("memory/scout/WORKING.md", "half way\n");
+    let epoch = clone.ok("claim t-2 --agent scout")["epoch"].clone();
+    clone.ok("claim t-1 --agent aria");
+    clone.ok("start t-2 --agent scout");
+    let context = clone.ok("scan --agent scout")["context"].clone();
+    assert_eq!(context["working"], json!({"path": "memory/scout/WORKING.md", "bytes": 9}));
+    let claim = room.task("t-2")["claim"].clone();
+    let held = json!([{"task": "t-2", "epoch": epoch, "at": claim["at"], "startedAt": claim["startedAt"]}]);
+    assert_eq!(context["current"], held, "only its own, as the board has it");
+    let agents = clone.ok("agents");
+    let scout = agents["agents"].as_array().unwrap().iter().find(|agent| agent["name"] == "scout").unwrap();
+    assert_eq!(ids(&scout["claims"]), ["t-2"], "and as the roster shows it");
+    clone.ok("release t-2 --note n --agent scout");
+    assert_eq!(clone.ok("scan --agent scout")["context"]["current"], json!([]));
+    assert_eq!(clone.ok("scan --agent aria")["context"]["working"], json!(null), "each has its own");
+}
