@@ -3,6 +3,8 @@
 //! Owns the order (is the board whole, who is there, what comes back, what is to do, and only then whatever else is
 //! looked at now and then) and the time that all of it may take. Each step is another verb's.
 
+mod beside;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -286,9 +288,22 @@ impl Ticking<'_> {
             Ok(report) => (State::Ok, format!("{} files keep the rules", report.checked)),
         });
         self.now_and_then(&mut state, "hygiene", HYGIENE_EVERY, doctor::hygiene);
+        self.look_beside();
         if !self.session.options.dry_run {
             state.save();
         }
+    }
+
+    /// What this clone's settings name beside the board. It is a look at a few files, and stops nothing.
+    fn look_beside(&mut self) {
+        if let Some((state, detail)) = beside::expected(self.session) {
+            if state == State::Failed {
+                self.warnings.push(format!("{}: {detail}", beside::EXPECTED));
+            }
+            self.say("expectFile", state, detail);
+        }
+        let (state, detail) = beside::ledger(self.session, &self.agent.name);
+        self.say("ledger", state, detail);
     }
 
     fn now_and_then(

@@ -148,3 +148,72 @@ fn who_may_give_a_verdict_is_told_and_who_asked_is_not() {
         assert_eq!(clone.ok(&format!("heartbeat --agent {who}"))["requests"], json!([]), "{who}");
     }
 }
+
+#[test]
+fn a_file_that_others_make_every_day_is_missed_where_it_is_not_there_empty_or_old() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({"assigned": "scout"}))]);
+    let clone = room.clone_as("scout");
+    assert_eq!(clone.ok("heartbeat --agent scout")["checks"]["expectFile"], Value::Null, "none is named");
+    clone.git("config --add squad.expectFile memory/backlog.md");
+    let found = || {
+        let ran = clone.squad("heartbeat --agent scout --json").ok();
+        let tick = ran.json();
+        assert_eq!(ids(&tick["tasks"]), ["t-1"], "it stops nothing: {tick}");
+        let check = &tick["checks"]["expectFile"];
+        let warned = tick["warnings"].to_string().contains("squad.expectFile");
+        assert_eq!(warned, check["state"] == "failed", "{tick}");
+        (check["state"].as_str().unwrap().to_owned(), check["detail"].as_str().unwrap().to_owned())
+    };
+    let fails = |words: &str| {
+        let (state, detail) = found();
+        assert!(state == "failed" && detail.contains(words), "{state}: {detail}");
+    };
+    fails("memory/backlog.md is not there");
+    clone.write("memory/backlog.md", "");
+    fails("memory/backlog.md is empty");
+    clone.write("memory/backlog.md", "1. this\n");
+    assert_eq!(found().0, "ok");
+    let made = |hours: u64| {
+        let file = fs::File::options().write(true).open(clone.dir.join("memory/backlog.md")).expect("it is there");
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(hours * 3600 - 60)).expect("a time");
+    };
+    made(25);
+    assert_eq!(found().0, "ok");
+    made(26);
+    fails("25 h old");
+    clone.git("config squad.expectFile 'memory/backlog.md 72h'");
+    assert_eq!(found().0, "ok");
+    clone.git("config --add squad.expectFile brief.md");
+    fails("brief.md is not there");
+}
+
+#[test]
+fn a_ledger_that_was_not_read_is_unavailable_and_never_ok() {
+    let room = Room::with_tasks(&[]);
+    let clone = room.clone_as("scout");
+    let found = || {
+        let tick = clone.ok("heartbeat --agent scout");
+        let check = &tick["checks"]["ledger"];
+        (
+            check["state"].as_str().unwrap().to_owned(),
+            check["detail"].as_str().unwrap().to_owned(),
+            tick["status"].clone(),
+        )
+    };
+    assert_eq!(found().0, "unavailable", "none is named");
+    clone.git("config squad.ledger memory/ledger.jsonl");
+    let (state, detail, status) = found();
+    assert_eq!((state.as_str(), status), ("unavailable", json!("HEARTBEAT_OK")), "{detail}");
+    clone.write(
+        "memory/ledger.jsonl",
+        "{\"id\":\"WL-1\",\"status\":\"open\",\"owner\":\"Scout\",\"description\":\"d\"}\n\
+         {\"id\":\"WL-2\",\"status\":\"blocked\",\"owner\":\"aria\"}\n\n{\"id\":\"WL-3\",\"status\":\"open\"}\n\
+         {\"id\":\"WL-3\",\"status\":\"complete\"}\n",
+    );
+    let (state, detail, _) = found();
+    assert_eq!((state.as_str(), detail.as_str()), ("ok", "2 of 3 commitments open, 1 of them scout's"));
+    clone.write("memory/ledger.jsonl", "{\"id\":\"WL-1\",\"status\":\"open\"}\nnonsense\n");
+    let (state, detail, status) = found();
+    assert_eq!((state.as_str(), status), ("failed", json!("WORK")), "{detail}");
+    assert!(detail.contains("line 2"), "{detail}");
+}
