@@ -455,3 +455,40 @@ fn work_in_review_may_be_blocked_and_comes_back_to_its_assignee() {
     let task = room.task("t-1");
     assert_eq!((&task["status"], &task["claim"]["agent"]), (&json!("in-progress"), &json!("scout")));
 }
+
+#[test]
+fn what_was_learned_of_a_failure_is_said_on_the_task_until_it_is_put_away() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
+    let clone = room.clone_as("olga");
+    clone.ok("claim t-1 --agent scout");
+    clone.ok("start t-1 --agent scout");
+    clone.ok("fail t-1 --error 'timeout: the mirror is slow' --cause timeout --agent scout");
+    let mut said = Vec::new();
+    let mut learn = |status: &str, words: &str| {
+        assert_eq!(room.task("t-1")["status"], status);
+        step(&room, &clone, &format!("comment t-1 '{words}' --agent aria"));
+        let task = room.task("t-1");
+        assert_eq!(task["status"], status, "a word moves nothing");
+        said.push(words.to_owned());
+        let chat: Vec<String> = task["chat"]
+            .as_array()
+            .expect("a chat")
+            .iter()
+            .filter(|message| message["author"] == "aria")
+            .map(|message| message["content"].as_str().expect("words").to_owned())
+            .collect();
+        assert_eq!(chat, said, "it stands beside the error: {task}");
+    };
+    learn("backlog", "the other mirror is faster");
+    assert_eq!(room.task("t-1")["lastError"]["cause"], "timeout", "and takes nothing away");
+    // The pause after a failure is over.
+    let mut task = room.task("t-1");
+    task.as_object_mut().expect("an object").remove("retryAt");
+    room.put_tasks(&[task]);
+    clone.ok("claim t-1 --agent scout");
+    learn("in-progress", "and needs no key");
+    clone.ok("complete t-1 --deliverable d --summary s --evidence url:https://example.test --agent scout");
+    learn("completed", "next time from the start");
+    clone.ok("archive t-1 --agent olga");
+    clone.refused("comment t-1 'too late' --agent aria", 5, "illegal-transition");
+}
