@@ -8,6 +8,7 @@ mod child;
 mod close;
 mod crew;
 mod left;
+mod over;
 mod parked;
 mod pick;
 mod room;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::output::Kept;
 
 /// The one way in which a run ended. What its command did once it was told to stop does not count.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Outcome {
     /// The command exited with 0, and nothing of it was left.
     Passed,
@@ -59,7 +60,8 @@ pub struct Usage {
 }
 
 /// A run that is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Ended {
     /// How.
     pub outcome: Outcome,

@@ -7,6 +7,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The ending of the names of logs. Other files of the folder are left alone.
@@ -32,7 +33,8 @@ impl Default for OutputLimits {
 }
 
 /// What is kept of a run's output: standard output and standard error in the order in which they came.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Kept {
     /// Bytes in all.
     pub total: u64,

@@ -76,3 +76,5 @@ mod truth;
 #[cfg(target_os = "linux")]
 mod turns;
 mod unknown_fields;
+#[cfg(target_os = "linux")]
+mod unwritten;

@@ -6,7 +6,8 @@ use super::super::block;
 use super::super::evidence::{Wanted, gather};
 use super::super::failure::Failure;
 use super::super::session::{Options, Session, View};
-use super::child::{Child, Hold};
+use super::child::Hold;
+use super::over::{Over, Unwritten, is_of_the_remote};
 use super::parked::Parked;
 use super::room::Room;
 use super::verdict::{Verdict, verdict};
@@ -16,68 +17,78 @@ use crate::model::code::ErrorCode;
 use crate::model::operation::{Action, HandIn, Verb};
 use crate::model::task::EvidenceBody;
 use crate::model::vocabulary::{Cause, EvidenceKind, ReviewPolicy, Status};
-use crate::runner::{self, Ended};
+use crate::runner;
 
-/// How often the end of a run is tried to be written while the remote is out of reach, and the time between.
-const WRITES: u32 = 20;
-const BETWEEN_WRITES: Duration = Duration::from_secs(3);
+/// How often a task is tried to be given back while the remote is out of reach, and the time between.
+const TRIES: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_secs(3);
 
-/// Writes what came of a run, if the task is still its own; returns the task as well where it goes on later.
-pub(super) fn close(by: &Dispatcher<'_>, child: Child, ended: &Ended) -> Result<(Ran, Option<Parked>), Failure> {
-    reach(Step::Ended);
-    let session = by.home;
+/// What was written of a run.
+pub(super) struct Written {
+    ran: Ran,
+    room: Room,
+    summary: Option<String>,
+}
+
+/// Writes what came of a run, if the task is still its own.
+pub(super) fn close(by: &Dispatcher<'_>, over: &Over) -> Result<Written, Failure> {
+    let (room, ended) = (over.room(by.home)?, &over.ended);
     let mut ran = Ran {
-        task: child.hold.task.clone(),
+        task: over.hold.task.clone(),
         outcome: Outcome::Failed,
         exit_code: ended.exit_code,
         signal: ended.signal,
         duration_ms: u64::try_from(ended.duration.as_millis()).unwrap_or(u64::MAX),
-        attempt: child.attempt,
-        log: child.room.log.clone(),
+        attempt: over.attempt,
+        log: room.log.clone(),
         leaked: ended.leaked.len(),
         error: None,
         cause: None,
         worktree: None,
     };
-    let mut verdict = verdict(ended, &child.room.result(), child.asked_to_yield);
-    let spent = child.before.spent() + ended.duration;
-    if matches!(verdict, Verdict::Yielded { .. }) && spent >= child.longest {
-        let error = format!("timeout: not done after {} s in {} slices", spent.as_secs(), child.before.slices + 1);
+    let mut verdict = verdict(ended, &room.result(), over.asked_to_yield);
+    let spent = over.before.spent() + ended.duration;
+    if matches!(verdict, Verdict::Yielded { .. }) && spent >= over.longest {
+        let error = format!("timeout: not done after {} s in {} slices", spent.as_secs(), over.before.slices + 1);
         verdict = Verdict::Failed { error, cause: Cause::Timeout };
     }
     let summary = match &verdict {
         Verdict::Yielded { summary } => summary.clone(),
         _ => None,
     };
-    conclude(by, &child, ended, verdict, &mut ran)?;
-    reach(Step::Closed);
-    child.room.clear();
-    if ran.outcome == Outcome::Yielded {
-        let agent = child.hold.agent.clone();
-        let parked = child.park(ended, summary);
-        parked.note(session, &agent)?;
-        return Ok((ran, Some(parked)));
-    }
-    Parked::forget(session, &child.hold.task, child.hold.epoch);
-    // A worktree that cannot be looked at may hold anything.
-    if !session.board.remove_worktree(&child.room.worktree).unwrap_or(false) {
-        ran.worktree = Some(child.room.worktree.clone());
-    }
-    Ok((ran, None))
+    conclude(by, over, &room, verdict, &mut ran)?;
+    Ok(Written { ran, room, summary })
 }
 
-fn conclude(
-    by: &Dispatcher<'_>,
-    child: &Child,
-    ended: &Ended,
-    mut verdict: Verdict,
-    ran: &mut Ran,
-) -> Result<(), Failure> {
-    let hold = &child.hold;
+impl Written {
+    /// Clears a run away; returns its task as well where it goes on later.
+    pub fn finish(self, by: &Dispatcher<'_>, run: Unwritten) -> (Ran, Option<Parked>) {
+        reach(Step::Closed);
+        let (session, Unwritten { over, mine, .. }) = (by.home, run);
+        let Self { mut ran, room, summary } = self;
+        room.clear();
+        if ran.outcome == Outcome::Yielded {
+            let agent = over.hold.agent.clone();
+            let parked = over.park(room, mine, summary);
+            // Without the note this process goes on with it all the same; only the next one would not.
+            let _ = parked.note(session, &agent);
+            return (ran, Some(parked));
+        }
+        Parked::forget(session, &over.hold.task, over.hold.epoch);
+        // A worktree that cannot be looked at may hold anything.
+        if !session.board.remove_worktree(&room.worktree).unwrap_or(false) {
+            ran.worktree = Some(room.worktree);
+        }
+        (ran, None)
+    }
+}
+
+fn conclude(by: &Dispatcher<'_>, over: &Over, room: &Room, mut verdict: Verdict, ran: &mut Ran) -> Result<(), Failure> {
+    let hold = &over.hold;
     if matches!(verdict, Verdict::Stopped) {
-        ran.outcome = match ended.outcome {
+        ran.outcome = match over.ended.outcome {
             runner::Outcome::LeaseLost => Outcome::Lost,
-            _ if give_back(by, hold, "the run was stopped before its end")? => Outcome::Released,
+            _ if release(by, hold, "the run was stopped before its end")? => Outcome::Released,
             _ => Outcome::Lost,
         };
         return Ok(());
@@ -94,7 +105,7 @@ fn conclude(
             Verdict::Yielded { .. } => (Outcome::Yielded, false),
             Verdict::Stopped => return Ok(()),
         };
-        ran.outcome = match write(by, child, ended, &verdict) {
+        ran.outcome = match write(by, over, room, &verdict) {
             Ok(Wrote::Done(status)) => match (outcome, status) {
                 (Outcome::Completed, Status::Review | Status::Ready) => Outcome::Review,
                 (Outcome::Failed, Status::Blocked) => Outcome::Blocked,
@@ -102,7 +113,9 @@ fn conclude(
             },
             Ok(Wrote::Settled) => Outcome::Settled,
             Ok(Wrote::Lost) => Outcome::Lost,
-            Err(failure) if failed || failure.retryable || failure.code == ErrorCode::Internal => return Err(failure),
+            Err(failure) if failed || is_of_the_remote(&failure) || failure.code == ErrorCode::Internal => {
+                return Err(failure);
+            }
             Err(failure) => {
                 let why = failure.why.map_or(String::new(), |why| format!(": {why}"));
                 let error = format!("its result was refused: {}{why}", failure.message);
@@ -123,12 +136,12 @@ enum Wrote {
     Lost,
 }
 
-fn write(by: &Dispatcher<'_>, child: &Child, ended: &Ended, verdict: &Verdict) -> Result<Wrote, Failure> {
+fn write(by: &Dispatcher<'_>, over: &Over, room: &Room, verdict: &Verdict) -> Result<Wrote, Failure> {
     let evidence = match verdict {
-        Verdict::Done { evidence, .. } => proof(by, &child.room, ended, evidence)?,
+        Verdict::Done { evidence, .. } => proof(by, over, room, evidence)?,
         _ => Vec::new(),
     };
-    act(by, &child.hold, |session, view| {
+    act(by, &over.hold, |session, view| {
         Ok(match verdict {
             Verdict::Done { review, summary, deliverable, .. } => {
                 let hand_in = HandIn {
@@ -143,7 +156,7 @@ fn write(by: &Dispatcher<'_>, child: &Child, ended: &Ended, verdict: &Verdict) -
             Verdict::Blocked(obstacle) => block::action(view, session.now(), obstacle.clone())?,
             Verdict::Failed { error, cause } => Action::Fail { error: error.clone(), cause: *cause },
             Verdict::Yielded { summary } => {
-                let usual = || format!("slice {} is over", child.before.slices + 1);
+                let usual = || format!("slice {} is over", over.before.slices + 1);
                 Action::Progress { step: Some(summary.clone().unwrap_or_else(usual)), percent: None }
             }
             Verdict::Stopped => unreachable!("BUG: a run that was stopped writes nothing"),
@@ -154,8 +167,8 @@ fn write(by: &Dispatcher<'_>, child: &Child, ended: &Ended, verdict: &Verdict) -
 /// Returns the proof of a run: what its result names, looked up in its worktree, and the run itself.
 fn proof(
     by: &Dispatcher<'_>,
+    over: &Over,
     room: &Room,
-    ended: &Ended,
     named: &[(EvidenceKind, String)],
 ) -> Result<Vec<EvidenceBody>, Failure> {
     let options = Options { dir: room.worktree.clone(), ..by.options.clone() };
@@ -163,56 +176,60 @@ fn proof(
     let wanted = Wanted { named: named.to_vec(), commands: Vec::new() };
     let mut evidence = gather(&there, &wanted, &mut |_| {})?;
     evidence.push(EvidenceBody::Command {
-        argv: by.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+        argv: over.argv.clone(),
         exit_code: 0,
-        sha256: ended.output.sha256.clone(),
-        bytes: ended.output.total,
+        sha256: over.ended.output.sha256.clone(),
+        bytes: over.ended.output.total,
         commit: there.board.user_commit("HEAD")?.map(|oid| oid.to_string()),
         dirty: there.board.is_dirty()?,
     });
     Ok(evidence)
 }
 
-/// Gives the task back; tells whether it was still this run's.
+/// Gives the task back, as long as the remote is only out of reach; tells whether it was still this run's.
 pub(super) fn give_back(by: &Dispatcher<'_>, hold: &Hold, note: &str) -> Result<bool, Failure> {
+    let mut tries = 0;
+    loop {
+        match release(by, hold, note) {
+            Err(failure) if failure.retryable && tries < TRIES => {
+                tries += 1;
+                by.ears.wait(BETWEEN_TRIES);
+            }
+            released => return released,
+        }
+    }
+}
+
+fn release(by: &Dispatcher<'_>, hold: &Hold, note: &str) -> Result<bool, Failure> {
     let note: String = note.chars().filter(|c| !c.is_control()).collect();
     let wrote = act(by, hold, |_, _| Ok(Action::Release { note: note.clone(), unassign: false }))?;
     Ok(matches!(wrote, Wrote::Done(_)))
 }
 
-/// Carries out an action under the claim of a run, in a session of its own, as long as the remote is only out of reach.
+/// Carries out an action under the claim of a run, in a session of its own.
 fn act(
     by: &Dispatcher<'_>,
     hold: &Hold,
     make: impl Fn(&Session, &View) -> Result<Action, Failure>,
 ) -> Result<Wrote, Failure> {
-    let mut tries = 0;
-    loop {
-        let session = Session::open(Options { epoch: Some(hold.epoch), ..by.options.clone() }, by.clock.clone())?;
-        let gone = std::cell::Cell::new(None);
-        let done = session.act_on(Some(&hold.task), Verb::Fail, |view| {
-            let task = view.task(&hold.task)?.0;
-            let ours = task.claim.as_ref().is_some_and(|c| c.epoch == hold.epoch && c.agent == hold.agent);
-            if !ours {
-                let moved = matches!(task.status, Status::Completed | Status::Review | Status::Ready | Status::Blocked);
-                gone.set(Some(moved));
-                return Err(Failure::new(ErrorCode::StaleEpoch, format!("{} is no longer this run's", hold.task)));
-            }
-            gone.set(None);
-            make(&session, view)
-        });
-        match done {
-            Ok(done) => return Ok(Wrote::Done(done.task().map_or(Status::InProgress, |task| task.status))),
-            Err(_) if gone.get() == Some(true) => return Ok(Wrote::Settled),
-            Err(_) if gone.get() == Some(false) => return Ok(Wrote::Lost),
-            Err(failure) if matches!(failure.code, ErrorCode::StaleEpoch | ErrorCode::NotHolder) => {
-                return Ok(Wrote::Lost);
-            }
-            Err(failure) if failure.retryable && tries < WRITES => {
-                tries += 1;
-                by.ears.wait(BETWEEN_WRITES);
-            }
-            Err(failure) => return Err(failure),
+    let session = Session::open(Options { epoch: Some(hold.epoch), ..by.options.clone() }, by.clock.clone())?;
+    let gone = std::cell::Cell::new(None);
+    let done = session.act_on(Some(&hold.task), Verb::Fail, |view| {
+        let task = view.task(&hold.task)?.0;
+        let ours = task.claim.as_ref().is_some_and(|c| c.epoch == hold.epoch && c.agent == hold.agent);
+        if !ours {
+            let moved = matches!(task.status, Status::Completed | Status::Review | Status::Ready | Status::Blocked);
+            gone.set(Some(moved));
+            return Err(Failure::new(ErrorCode::StaleEpoch, format!("{} is no longer this run's", hold.task)));
         }
+        gone.set(None);
+        make(&session, view)
+    });
+    match done {
+        Ok(done) => Ok(Wrote::Done(done.task().map_or(Status::InProgress, |task| task.status))),
+        Err(_) if gone.get() == Some(true) => Ok(Wrote::Settled),
+        Err(_) if gone.get() == Some(false) => Ok(Wrote::Lost),
+        Err(failure) if matches!(failure.code, ErrorCode::StaleEpoch | ErrorCode::NotHolder) => Ok(Wrote::Lost),
+        Err(failure) => Err(failure),
     }
 }

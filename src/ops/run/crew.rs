@@ -11,7 +11,8 @@ use super::super::session::{Freshness, View};
 use super::super::wait::{Asked as Awaited, Ended as WaitEnded, wait_with};
 use super::child::{Child, Hold};
 use super::close::{close, give_back};
-use super::parked::{Before, Last, Parked, Turn, left, turn};
+use super::over::{self, Unwritten, is_of_the_remote};
+use super::parked::{self, Before, Last, Parked, Turn, turn};
 use super::pick::Taken;
 use super::signs::Signs;
 use super::slots::Slot;
@@ -28,6 +29,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long to wait before the remote, or a slot of this machine, is asked for again.
 const AGAIN: Duration = Duration::from_secs(3);
 
+/// How often it is tried to write what came of a run, by a process that has nothing else to do.
+const TRIES: u32 = 20;
+
 type Told<'t> = dyn FnMut(Heard<'_>) + 't;
 
 /// What a dispatcher has in hand.
@@ -38,6 +42,8 @@ pub(super) struct Crew<'a> {
     /// How long a look at the remote is good for.
     fetch_every: Duration,
     children: Vec<Child>,
+    /// Runs that are over, and what came of them is to be written.
+    over: Vec<Unwritten>,
     parked: VecDeque<Parked>,
     /// Tasks that are left alone until there is nothing else: others have them, or they were given back.
     lost: BTreeSet<TaskId>,
@@ -49,6 +55,8 @@ pub(super) struct Crew<'a> {
     nothing_at: Option<Duration>,
     /// Whether it was looked after what others have left.
     is_tidy: bool,
+    /// Whether it was told that the remote is away.
+    is_away: bool,
 }
 
 /// What came of an attempt to begin something.
@@ -73,6 +81,7 @@ impl<'a> Crew<'a> {
             agent,
             fetch_every: Duration::from_secs(config.timing.fetch_seconds),
             children: Vec::new(),
+            over: Vec::new(),
             parked: VecDeque::new(),
             lost: BTreeSet::new(),
             last: None,
@@ -80,6 +89,7 @@ impl<'a> Crew<'a> {
             trouble: None,
             nothing_at: None,
             is_tidy: false,
+            is_away: false,
         })
     }
 
@@ -89,7 +99,7 @@ impl<'a> Crew<'a> {
             let begun = if self.may_begin() { self.begin(told) } else { Ok(Begun::Nothing) };
             match begun {
                 Ok(Begun::Yes) => continue,
-                Ok(Begun::Nothing) if !self.children.is_empty() => {}
+                Ok(Begun::Nothing) if self.is_busy() => {}
                 Ok(Begun::Nothing) => {
                     if self.by.asked.until != Until::Stopped || self.is_draining() || !self.wait()? {
                         break;
@@ -98,7 +108,7 @@ impl<'a> Crew<'a> {
                     self.is_tidy = false;
                     continue;
                 }
-                Ok(Begun::Full) if !self.children.is_empty() => {}
+                Ok(Begun::Full) if self.is_busy() => {}
                 Ok(Begun::Full) => {
                     told(Heard::Full);
                     if self.by.asked.until == Until::Once {
@@ -109,8 +119,9 @@ impl<'a> Crew<'a> {
                 }
                 // Whoever runs on and on waits for a remote that is out of reach, and those whose commands run as well.
                 Err(failure) if failure.retryable && self.outlasts_the_remote() => {
-                    told(Heard::Unreachable(&failure));
-                    if self.children.is_empty() {
+                    self.tell_away(&failure, told);
+                    self.nothing_at = Some(self.by.home.clock.steady());
+                    if !self.is_busy() {
                         self.by.ears.wait(AGAIN);
                         continue;
                     }
@@ -124,7 +135,12 @@ impl<'a> Crew<'a> {
     }
 
     fn outlasts_the_remote(&self) -> bool {
-        self.by.asked.until == Until::Stopped || !self.children.is_empty()
+        self.by.asked.until == Until::Stopped || self.is_busy()
+    }
+
+    /// Tells whether something runs, or is to be written.
+    fn is_busy(&self) -> bool {
+        !self.children.is_empty() || !self.over.is_empty()
     }
 
     /// Tells whether nothing more is begun.
@@ -141,7 +157,7 @@ impl<'a> Crew<'a> {
         // While others run, a look that has found nothing is good for a while.
         let now = self.by.home.clock.steady();
         let looked = self.nothing_at.is_some_and(|at| now.saturating_sub(at) < self.fetch_every);
-        self.children.is_empty() || !looked
+        !self.is_busy() || !looked
     }
 
     /// Ends what dead runners have left running, takes back what they held, and finds what is to go on.
@@ -151,7 +167,8 @@ impl<'a> Crew<'a> {
         end_what_is_left(&session)?;
         recover(&session)?;
         let view = session.view(Freshness::Seen)?;
-        self.parked.extend(left(&session, &view, &self.agent)?);
+        self.over.extend(over::left(&session, &view, &self.agent)?);
+        self.parked.extend(parked::left(&session, &view, &self.agent)?);
         self.is_tidy = true;
         Ok(())
     }
@@ -160,6 +177,10 @@ impl<'a> Crew<'a> {
     fn begin(&mut self, told: &mut Told<'_>) -> Result<Begun, Failure> {
         if !self.is_tidy {
             self.tidy()?;
+            // What was done before comes first.
+            if !self.over.is_empty() {
+                return Ok(Begun::Nothing);
+            }
         }
         let Some(slot) = self.by.slots.take()? else {
             self.nothing_at = Some(self.by.home.clock.steady());
@@ -201,13 +222,14 @@ impl<'a> Crew<'a> {
         reach(Step::Taken);
         let mut held = self.held();
         held.push(Held { task: taken.task.id.clone(), epoch: taken.task.epoch });
+        self.is_away = false;
         self.signs.show(&held)?;
         reach(Step::Shown);
         self.last = Some(Last { task: taken.task.id.clone(), went_on: before.slices > 0 });
         let task = taken.task.clone();
         match Child::start(self.by, taken, before, slot) {
             Ok(child) => {
-                told(Heard::Begun { task: &task, log: &child.room.log });
+                told(Heard::Begun { task: &task, log: &child.log });
                 self.children.push(child);
                 Ok(Begun::Yes)
             }
@@ -220,7 +242,9 @@ impl<'a> Crew<'a> {
 
     /// Returns every claim that is in hand.
     fn held(&self) -> Vec<Held> {
-        self.children.iter().map(|child| child.hold.held()).chain(self.parked.iter().map(Parked::held)).collect()
+        let running = self.children.iter().map(|child| &child.hold);
+        let held = running.chain(self.over.iter().map(|run| &run.over.hold)).map(Hold::held);
+        held.chain(self.parked.iter().map(Parked::held)).collect()
     }
 
     /// Looks after what runs, for a moment: what has ended is closed, what was lost is stopped, signs of life are given.
@@ -234,23 +258,62 @@ impl<'a> Crew<'a> {
             match self.children[at].look(now) {
                 None => at += 1,
                 Some(ended) => {
+                    reach(Step::Ended);
                     let child = self.children.swap_remove(at);
                     self.nothing_at = None;
-                    match close(self.by, child, &ended) {
-                        Ok((ran, parked)) => {
-                            self.parked.extend(parked);
-                            self.heed(ran, told);
-                        }
-                        Err(failure) => self.trouble = Some(self.trouble.take().unwrap_or(failure)),
-                    }
-                    // What is in the way of a sign of life is no reason to end anything.
-                    let _ = self.signs.show(&self.held());
+                    self.over.push(child.over(self.by, ended));
                 }
             }
         }
+        self.write(told);
         if self.signs.tend(&self.held()) {
             let home = self.by.home;
             self.children.iter_mut().filter(|child| child.hold.is_lost(home)).for_each(|c| c.stop(Stop::LeaseLost));
+        }
+    }
+
+    /// Writes what is over and due. What the remote does not take is noted, and tried again: for as long as this process
+    /// is there anyway, else for a minute; the next process of the agent has it then.
+    fn write(&mut self, told: &mut Told<'_>) {
+        let now = self.by.home.clock.steady();
+        let (due, later) = std::mem::take(&mut self.over).into_iter().partition(|run| run.due <= now);
+        self.over = later;
+        let due: Vec<Unwritten> = due;
+        for mut run in due {
+            match close(self.by, &run.over) {
+                Ok(written) => {
+                    let (ran, parked) = written.finish(self.by, run);
+                    self.is_away = false;
+                    self.parked.extend(parked);
+                    self.heed(ran, told);
+                }
+                Err(failure) if is_of_the_remote(&failure) => {
+                    self.tell_away(&failure, told);
+                    if run.tries == 0
+                        && let Err(failure) = run.over.note(self.by.home)
+                    {
+                        self.trouble = Some(self.trouble.take().unwrap_or(failure));
+                    }
+                    run.tries += 1;
+                    run.due = self.by.home.clock.steady() + AGAIN;
+                    let waits = self.by.asked.until == Until::Stopped && !self.is_draining();
+                    if waits || run.tries < TRIES && self.by.ears.count() < 2 {
+                        self.over.push(run);
+                    } else {
+                        self.trouble = Some(self.trouble.take().unwrap_or(failure));
+                    }
+                }
+                Err(failure) => self.trouble = Some(self.trouble.take().unwrap_or(failure)),
+            }
+            // What is in the way of a sign of life is no reason to end anything.
+            let _ = self.signs.show(&self.held());
+        }
+    }
+
+    /// Says once that the remote is away.
+    fn tell_away(&mut self, failure: &Failure, told: &mut Told<'_>) {
+        if !std::mem::replace(&mut self.is_away, true) {
+            told(Heard::Unreachable(failure));
         }
     }
 

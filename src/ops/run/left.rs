@@ -27,6 +27,11 @@ pub(in crate::ops) fn end_what_is_left(session: &Session) -> Result<BTreeSet<Tas
         }
         end_left(&record.run, GRACE);
         let room = Room::of(session, &record.agent, &record.task, record.epoch, &record.run.tag)?;
+        // What it has come to is still to be written, and its worktree has the proof.
+        if room.over().exists() {
+            let _ = std::fs::remove_file(file);
+            continue;
+        }
         // Where git cannot look, there may be anything.
         let _ = match record.ready {
             true => session.board.remove_worktree(&room.worktree),

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::failure::Failure;
 use super::super::session::{Session, View};
+use super::child::Hold;
 use super::room::{self, Mine, Room};
-use crate::model::board::Board;
 use crate::model::id::{AgentName, Epoch, TaskId};
 use crate::model::presence::Held;
 
@@ -92,19 +92,16 @@ impl Parked {
 /// [`Failure`] when the board, or the rights of this clone, cannot be read.
 pub(super) fn left(session: &Session, view: &View, agent: &AgentName) -> Result<VecDeque<Parked>, Failure> {
     let mut left = VecDeque::new();
-    for file in room::with_extension(session, room::PARKED) {
-        let record: Option<Record> = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let Some(record) = record else { continue };
+    for record in room::notes::<Record>(session, room::PARKED) {
         // Whoever has the right to it goes on with it.
         let Some(mine) = room::take(session, &record.task)? else { continue };
-        let placed = view.snapshot.task(&record.task)?;
-        let claim = placed.as_ref().and_then(|placed| placed.task.claim.as_ref());
-        if claim.is_none_or(|claim| claim.epoch != record.epoch || claim.agent != record.agent) {
-            Parked::forget(session, &record.task, record.epoch);
-            let _ = session.board.remove_worktree(&room::worktree(session, &record.task, record.epoch));
-        } else if record.agent == *agent {
-            let Record { task, epoch, before, attempt, log, .. } = record;
-            left.push_back(Parked { task, epoch, before, attempt, log, mine });
+        let Record { task, agent: whose, epoch, before, attempt, log } = record;
+        let hold = Hold { task, agent: whose, epoch };
+        if !hold.stands(view)? {
+            Parked::forget(session, &hold.task, epoch);
+            let _ = session.board.remove_worktree(&room::worktree(session, &hold.task, epoch));
+        } else if hold.agent == *agent {
+            left.push_back(Parked { task: hold.task, epoch, before, attempt, log, mine });
         }
     }
     Ok(left)

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::super::failure::Failure;
@@ -18,6 +19,8 @@ const BRIEF: &str = "brief";
 const RESULT: &str = "result";
 /// The file of a task that goes on later.
 pub(super) const PARKED: &str = "parked";
+/// The file of a run that is over and not on the board.
+pub(super) const OVER: &str = "over";
 
 /// A run on record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -102,8 +105,14 @@ pub(super) fn records(session: &Session) -> Vec<(PathBuf, Record)> {
     records.filter_map(|path| Some((path.clone(), serde_json::from_slice(&fs::read(path).ok()?).ok()?))).collect()
 }
 
+/// Returns the notes of one kind, as far as they can be read.
+pub(super) fn notes<T: DeserializeOwned>(session: &Session, extension: &str) -> Vec<T> {
+    let notes = with_extension(session, extension).into_iter();
+    notes.filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok()).collect()
+}
+
 /// Returns the files of runs of one kind.
-pub(super) fn with_extension(session: &Session, extension: &str) -> Vec<PathBuf> {
+fn with_extension(session: &Session, extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder(session)).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == extension)).collect()
 }
@@ -144,6 +153,11 @@ impl Room {
         self.folder.join(format!("{}.{RECORD}", self.stem))
     }
 
+    /// Returns the file that notes a run which is over and not on the board.
+    pub fn over(&self) -> PathBuf {
+        self.folder.join(format!("{}.{OVER}", self.stem))
+    }
+
     /// Returns the file that the command finds its task in.
     pub fn brief(&self) -> PathBuf {
         self.folder.join(format!("{}.{BRIEF}", self.stem))
@@ -166,7 +180,7 @@ impl Room {
 
     /// Removes what is of no use once the run is over. Losing the removal costs a look at the next run.
     pub fn clear(&self) {
-        for path in [self.record(), self.brief(), self.result(), self.log.with_extension("yield")] {
+        for path in [self.record(), self.over(), self.brief(), self.result(), self.log.with_extension("yield")] {
             let _ = fs::remove_file(path);
         }
     }
