@@ -1,4 +1,4 @@
-//! Named steps at which a test may kill the process, as a machine that fails would.
+//! Named steps at which a test may kill the process, as a machine that fails would, or have it stand still.
 //!
 //! Builds for use hold none of this: there a step is nothing.
 
@@ -69,25 +69,36 @@ impl Step {
 }
 
 #[cfg(debug_assertions)]
-static ARMED: std::sync::OnceLock<(Step, AtomicUsize)> = std::sync::OnceLock::new();
+static ARMED: std::sync::OnceLock<Armed> = std::sync::OnceLock::new();
 
-/// Makes the process die at a step, by name, or with `name:n` when it comes past it for the n-th time. A name that no
-/// step has changes nothing.
+#[cfg(debug_assertions)]
+struct Armed {
+    step: Step,
+    /// Whether the process dies there, and does not stand still.
+    dies: bool,
+    /// How often it has still to come past it.
+    left: AtomicUsize,
+}
+
+/// Makes the process die at a step, by name, or with `name:n` when it comes past it for the n-th time; with `stop:` in
+/// front it stands still there. A name that no step has changes nothing.
 #[cfg(debug_assertions)]
 pub fn arm(what: &str) {
+    let (what, dies) = what.strip_prefix("stop:").map_or((what, true), |what| (what, false));
     let (name, time) = what.split_once(':').unwrap_or((what, "1"));
     let step = Step::PUBLISH.iter().chain(Step::RUN).find(|(_, known)| *known == name);
-    if let (Some((step, _)), Ok(time)) = (step, time.parse::<usize>()) {
-        let _ = ARMED.set((*step, AtomicUsize::new(time)));
+    if let (Some((step, _)), Ok(time)) = (step, time.parse()) {
+        let _ = ARMED.set(Armed { step: *step, dies, left: AtomicUsize::new(time) });
     }
 }
 
-/// Dies here, where a test has asked for it: at once, with nothing cleaned up.
+/// Dies here, where a test has asked for it: at once, with nothing cleaned up. Or stands still until it is told to go on.
 #[cfg(all(debug_assertions, unix))]
 pub fn reach(step: Step) {
-    let due = |left: &AtomicUsize| left.fetch_sub(1, Ordering::Relaxed) == 1;
-    if ARMED.get().is_some_and(|(armed, left)| *armed == step && due(left)) {
-        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    let due = |armed: &&Armed| armed.step == step && armed.left.fetch_sub(1, Ordering::Relaxed) == 1;
+    if let Some(armed) = ARMED.get().filter(due) {
+        let signal = if armed.dies { rustix::process::Signal::KILL } else { rustix::process::Signal::STOP };
+        let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
     }
 }
 

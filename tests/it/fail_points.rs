@@ -110,3 +110,56 @@ fn what_waits_in_the_queue_of_a_dead_process_is_published_by_the_next_and_a_clai
     let answers: Value = clone.ok("sync");
     assert_eq!(answers["provisional"], json!([]), "{answers}");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_asked_of_a_newer_board_than_the_leader_has_fetched_is_decided_all_the_same() {
+    use std::time::{Duration, Instant};
+    let room = two_tasks();
+    let (clone, other) = (room.clone_as("scout"), room.clone_as("knox"));
+    clone.ok("list");
+    let mut slow = clone.command(env!("CARGO_BIN_EXE_squad"));
+    slow.args(["comment", "t-1", "slow", "--agent", "scout", "--json"]).env("SQUAD_FAIL_POINT", "stop:fetched");
+    let mut slow = slow.stdout(std::process::Stdio::null()).spawn().expect("squad starts");
+    let pid = rustix::process::Pid::from_child(&slow);
+    let stat = format!("/proc/{}/stat", slow.id());
+    let stands = || {
+        let stat = std::fs::read_to_string(&stat).unwrap_or_default();
+        stat.contains(") T ")
+    };
+    let queued = || {
+        let entries = std::fs::read_dir(clone.dir.join(".git/squad/queue")).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.path().extension().is_some_and(|ending| ending == "json")).count()
+    };
+    let until = |what: &str, holds: &dyn Fn() -> bool| {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !holds() {
+            assert!(Instant::now() < end, "never: {what}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    std::thread::scope(|scope| {
+        // First at the head that it came with: then it loses its push, and has to fetch while it leads.
+        until("it has fetched", &stands);
+        other.ok("comment t-2 'before' --agent knox");
+        rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+        until("it goes on", &|| !stands());
+        until("it has fetched again", &stands);
+        other.ok("comment t-2 'meanwhile' --agent knox");
+        // Whoever only looks has seen that already.
+        clone.ok("recover --agent hex");
+        let clone = &clone;
+        let waiting = queued();
+        scope.spawn(move || clone.ok("comment t-1 'of what was done meanwhile' --agent aria"));
+        until("another waits for the leader", &|| queued() > waiting);
+        // From here on it only has to be told to go on.
+        let end = Instant::now() + Duration::from_secs(60);
+        while slow.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < end, "it does not end");
+            rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    });
+    assert!(slow.wait().unwrap().success());
+    assert_eq!(room.task("t-1")["chat"].as_array().map(Vec::len), Some(2));
+}

@@ -163,6 +163,8 @@ impl<S: Shared> Planner<'_, S> {
                     continue;
                 }
                 Standing::Open => {}
+                // It was asked of a newer head than this one, or of another history: a head that was fetched since tells.
+                Standing::Elsewhere if !carried.fresh => continue,
                 Standing::Elsewhere => {
                     self.round.told.push((id, Answer::Failed(out_of_line(operation))));
                     continue;
