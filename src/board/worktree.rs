@@ -1,5 +1,6 @@
 //! Worktrees for runs: made from what the user has checked out, in this clone's own state.
 
+use std::fs::File;
 use std::path::Path;
 
 use super::store::{AccessFault, BoardStore};
@@ -10,6 +11,7 @@ impl BoardStore {
     /// # Errors
     /// [`AccessFault::Git`] with what git says.
     pub fn add_worktree(&self, path: &Path) -> Result<(), AccessFault> {
+        let _alone = self.alone_with_worktrees();
         Ok(self.place.add_worktree(&self.git, path)?)
     }
 
@@ -18,6 +20,7 @@ impl BoardStore {
     /// # Errors
     /// [`AccessFault::Git`] when it cannot be removed.
     pub fn discard_worktree(&self, path: &Path) -> Result<(), AccessFault> {
+        let _alone = self.alone_with_worktrees();
         Ok(self.place.discard_worktree(&self.git, path)?)
     }
 
@@ -26,6 +29,15 @@ impl BoardStore {
     /// # Errors
     /// [`AccessFault::Git`] when git cannot look.
     pub fn remove_worktree(&self, path: &Path) -> Result<bool, AccessFault> {
+        let _alone = self.alone_with_worktrees();
         Ok(self.place.remove_worktree(&self.git, path)?)
+    }
+
+    /// Waits until no other process of this clone makes or removes a worktree. git reads what it has noted of all of them,
+    /// and fails at one that is half written. Where there are no locks, it may.
+    fn alone_with_worktrees(&self) -> Option<File> {
+        let lock = self.state_dir().join("worktrees.lock");
+        let lock = File::options().create(true).truncate(false).write(true).open(lock).ok()?;
+        lock.lock().is_ok().then_some(lock)
     }
 }

@@ -49,10 +49,22 @@ impl Place {
             remove.arg(path).run()
         };
         if !remove()?.success() {
-            // It is not finished enough for git to know it as one; what git has noted of it goes without it.
+            // It is not finished enough for git to know it as one.
             let _ = std::fs::remove_dir_all(path);
-            let _ = remove()?;
+            if !remove()?.success() {
+                self.forget_worktree(path);
+            }
         }
         Ok(())
+    }
+
+    /// Removes what git has noted of a worktree, where git cannot read it, and then nothing of any worktree.
+    fn forget_worktree(&self, path: &Path) {
+        let Some(name) = path.file_name() else { return };
+        let noted = self.common_dir.join("worktrees").join(name);
+        let whose = std::fs::read_to_string(noted.join("gitdir")).unwrap_or_default();
+        if whose.trim().is_empty() || Path::new(whose.trim()).parent() == Some(path) {
+            let _ = std::fs::remove_dir_all(noted);
+        }
     }
 }

@@ -257,6 +257,8 @@ fn a_worktree_that_was_half_made_when_its_runner_was_killed_is_cleared_away() {
     std::fs::write(&record, kept.to_string()).unwrap();
     clone.git("worktree lock .git/squad/worktrees/t-1-1");
     std::fs::remove_file(clone.dir.join(".git/squad/worktrees/t-1-1/.git")).unwrap();
+    // A moment earlier, and git can read nothing of any worktree.
+    std::fs::write(clone.dir.join(".git/worktrees/t-1-1/commondir"), "").unwrap();
     assert_eq!(outcomes(&run(&clone, "--once", DONE)), ["completed"]);
     assert_nothing_is_left(&clone);
 }
@@ -297,6 +299,18 @@ fn ten_runners_of_one_clone_run_each_of_six_tasks_once() {
     for n in 0..6 {
         assert_eq!(room.task(&format!("t-{n}"))["status"], "completed");
     }
+}
+
+#[test]
+fn many_runners_of_one_clone_that_begin_at_once_are_in_nobodys_way() {
+    let tasks: Vec<_> = (0..8).map(|n| hand_task(&format!("t-{n}"), json!({}))).collect();
+    let room = Room::with_tasks(&tasks);
+    room.configure(|config| config["limits"] = json!({"claimsPerAgent": 100}));
+    let clone = room.clone_as("olga");
+    for answer in race(8, |_| run(&clone, "--once", DONE)) {
+        assert_eq!(outcomes(&answer), ["completed"], "{answer}");
+    }
+    assert_nothing_is_left(&clone);
 }
 
 #[test]
