@@ -56,6 +56,14 @@ crash *ARGS="crash::":
 chaos SECONDS="600":
     SQUAD_CHAOS_SECONDS={{SECONDS}} cargo test --locked --test it -- --nocapture chaos::
 
+# No task is executed twice: RUNS small fleets of `run`, killed at random
+soak RUNS="1000":
+    SQUAD_SOAK_RUNS={{RUNS}} cargo test --locked --test soak -- --nocapture twice::
+
+# Eight agents in three clones do TASKS tasks, with kills and outages
+fleet TASKS="500":
+    SQUAD_FLEET_TASKS={{TASKS}} cargo test --locked --test soak -- --nocapture fleet::
+
 # Cut the power of a disk in a file, under a clone and its remote; as root, with loop devices and ext4
 power-cut CUTS="10":
     SQUAD_POWER_CUTS={{CUTS}} cargo test --locked --test it -- --ignored --nocapture power::

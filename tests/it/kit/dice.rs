@@ -11,6 +11,11 @@ impl Dice {
         let seed =
             std::env::var("SQUAD_SEED").map_or_else(|_| fresh(), |seed| seed.parse().expect("SQUAD_SEED is a number"));
         eprintln!("{what}: SQUAD_SEED={seed} makes the same choices again");
+        Self::seeded(seed)
+    }
+
+    /// Returns the dice of a seed.
+    pub fn seeded(seed: u64) -> Self {
         Self(seed)
     }
 
