@@ -10,8 +10,11 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::kit::{Checkout, Dice, Room, end_everything, fresh_mark};
 
-/// Longest that a runner may take for a few tasks. One that takes longer hangs.
+/// Longest that no command may begin or end while a runner runs. One that is longer at nothing hangs.
 const HANG: Duration = Duration::from_secs(300);
+
+/// By when a runner of a few tasks meets its fate.
+pub const SOON: Duration = Duration::from_secs(4);
 
 /// How often a runner is looked at.
 const LOOK: Duration = Duration::from_millis(5);
@@ -39,6 +42,10 @@ impl Work {
         std::fs::create_dir(&work.plans).unwrap();
         std::fs::write(&work.ledger, "").unwrap();
         work
+    }
+
+    fn written(&self) -> u64 {
+        std::fs::metadata(&self.ledger).map_or(0, |meta| meta.len())
     }
 
     /// Says how the runs of a task behave: a line for each, the last one for all further ones.
@@ -135,15 +142,22 @@ impl Host {
         Some(command.spawn().expect("squad starts"))
     }
 
-    /// Has a runner do tasks, and lets its fate happen after that time, or a while after a command has begun. Nothing
-    /// where the host is dead.
-    pub fn run(&self, work: &Work, agent: &str, flags: &str, fate: Fate, dice: &mut Dice) -> Option<End> {
+    /// Has a runner do tasks, and lets its fate happen at some time until `latest`, or a while after its first command has
+    /// begun. Nothing where the host is dead.
+    pub fn run(
+        &self,
+        work: &Work,
+        agent: &str,
+        flags: &str,
+        (fate, latest): (Fate, Duration),
+        dice: &mut Dice,
+    ) -> Option<End> {
         let mut child = self.start(work, agent, flags)?;
         let (mut met, mut at_work) = (Fate::Lives, false);
         if fate != Fate::Lives {
-            let by_time = Instant::now() + Duration::from_millis(dice.below(4000) as u64);
+            let by_time = Instant::now() + latest.mul_f64(dice.below(1000) as f64 / 1000.0);
             let after_begin = Duration::from_millis(dice.below(1200) as u64);
-            let waits_for_a_command = dice.below(3) > 0;
+            let waits_for_a_command = latest <= SOON && dice.below(3) > 0;
             let mut begun = None;
             let due = loop {
                 if child.try_wait().expect("it is ours").is_some() {
@@ -163,9 +177,13 @@ impl Host {
                 (met, at_work) = (fate, begun.is_some());
             }
         }
-        let until = Instant::now() + HANG;
+        let (mut written, mut since) = (work.written(), Instant::now());
         while child.try_wait().expect("it is ours").is_none() {
-            if Instant::now() > until {
+            let now = work.written();
+            if now != written {
+                (written, since) = (now, Instant::now());
+            }
+            if since.elapsed() > HANG {
                 let stack = std::fs::read_to_string(format!("/proc/{}/stack", child.id())).unwrap_or_default();
                 end_everything(&self.mark);
                 panic!("a runner of {agent} hangs, after {met:?}\n{stack}");

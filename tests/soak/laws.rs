@@ -26,10 +26,16 @@ pub enum State {
 }
 
 /// Returns the tasks as the remote has them.
+#[track_caller]
 pub fn tasks(room: &Room, ids: &[String]) -> Vec<Value> {
+    try_tasks(room, ids).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// The same of a remote that may be away.
+pub fn try_tasks(room: &Room, ids: &[String]) -> Result<Vec<Value>, String> {
     let named: Vec<String> = ids.iter().map(|id| format!("refs/heads/main:squad/tasks/json/{id}.json")).collect();
-    let text = room.git(&format!("show {}", named.join(" ")));
-    serde_json::Deserializer::from_str(&text).into_iter().map(|task| task.expect("a task is JSON")).collect()
+    let text = room.at(".").try_git(&format!("--git-dir=remote.git show {}", named.join(" ")))?;
+    Ok(serde_json::Deserializer::from_str(&text).into_iter().map(|task| task.expect("a task is JSON")).collect())
 }
 
 /// Returns what has become of a task.

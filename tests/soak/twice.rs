@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::hosts::{End, Fate, Host, Work};
+use crate::hosts::{End, Fate, Host, SOON, Work};
 use crate::kit::{Checkout, Dice, Room, hand_task, now_ms};
 use crate::laws::{State, leftovers, of_the_board, state, tasks};
 use crate::ledger::Ledger;
@@ -136,7 +136,7 @@ impl Fleet {
     fn run(&self, host: &Host, agent: &str, flags: &str, fate: Fate, dice: &mut Dice) -> bool {
         let name = host.clone.dir.file_name().unwrap().display().to_string();
         self.say(&format!("{name}: {agent} begins {flags}, to be {fate:?}"));
-        let Some(end) = host.run(&self.work, agent, flags, fate, dice) else { return false };
+        let Some(end) = host.run(&self.work, agent, flags, (fate, SOON), dice) else { return false };
         let End { output, met, .. } = &end;
         let said = String::from_utf8_lossy(&output.stdout);
         let outcomes: Vec<String> = serde_json::from_str::<serde_json::Value>(&said)
