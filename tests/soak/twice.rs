@@ -112,12 +112,12 @@ impl Fleet {
             let flags = *dice.pick(&["--until-idle", "--until-idle", "--once"]);
             let mut fate = match dice.below(20) {
                 0..6 => Fate::Lives,
-                6..11 => Fate::Killed,
-                11..13 => Fate::ShimKilled,
-                13..16 => Fate::BothKilled,
-                16 => Fate::Interrupted,
-                17 => Fate::InterruptedTwice,
-                18 => Fate::Terminated,
+                6..10 => Fate::Killed,
+                10..12 => Fate::ShimKilled,
+                12..15 => Fate::BothKilled,
+                15 => Fate::Interrupted,
+                16 => Fate::InterruptedTwice,
+                17 => Fate::Terminated,
                 _ => Fate::HostDies,
             };
             let is_last = self.hosts.last().is_some_and(|last| std::ptr::eq(last, host));
