@@ -56,12 +56,12 @@ fn liar(room: &Room) -> Option<PathBuf> {
 struct Elsewhere<'a> {
     clone: &'a Checkout,
     library: &'a str,
-    years: std::iter::Cycle<std::vec::IntoIter<i64>>,
+    years: std::iter::Cycle<std::iter::Copied<std::slice::Iter<'a, i64>>>,
 }
 
 impl<'a> Elsewhere<'a> {
-    fn new(clone: &'a Checkout, library: &'a str, years: &[i64]) -> Self {
-        Self { clone, library, years: years.to_vec().into_iter().cycle() }
+    fn new(clone: &'a Checkout, library: &'a str, years: &'a [i64]) -> Self {
+        Self { clone, library, years: years.iter().copied().cycle() }
     }
 
     fn run(&mut self, line: &str) -> crate::kit::Run {
