@@ -173,6 +173,7 @@ fn unknown_keys_are_a_warning_each_at_its_place() {
         "/completionRequest/x",
         "/emergencyOverride/x",
         "/evidence/0/x",
+        "/lastError/process/x",
         "/lastError/x",
         "/progress/x",
         "/stateHistory/0/x",

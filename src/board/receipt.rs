@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::model::board::ReceiptFacts;
 use crate::model::id::{AgentName, Epoch, Millis, OpId, TaskId};
 use crate::model::operation::{Action, Operation, RecoverTrigger, Verb};
+use crate::model::task::ProcessEnd;
 use crate::model::vocabulary::{BlockKind, Cause, Status};
 
 /// What a receipt says.
@@ -44,6 +45,9 @@ pub struct Receipt {
     /// The error's own words; where a claim was taken back, what was seen of its holder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// How the process of a failed run ended.
+    #[serde(flatten)]
+    pub process: Option<ProcessEnd>,
     /// Why a claim was taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<RecoverTrigger>,
@@ -156,6 +160,7 @@ pub fn parse(commit: &str, message: &str) -> Option<Receipt> {
         at: operation.at,
         cause: None,
         error: None,
+        process: None,
         trigger: None,
         block: None,
     };
@@ -175,7 +180,8 @@ pub fn parse(commit: &str, message: &str) -> Option<Receipt> {
         receipt.tasks.clear();
     }
     match operation.action {
-        Action::Fail { error, cause } => {
+        Action::Fail { error, cause, process } => {
+            receipt.process = process;
             receipt.block = (receipt.to == Some(Status::Blocked)).then_some(BlockKind::Failure);
             (receipt.cause, receipt.error) = (Some(cause), Some(error));
         }

@@ -260,8 +260,9 @@ impl<'a> Step<'a> {
                 self.hand_in(hand_in);
                 self.verify(comment.as_deref());
             }
-            Action::Fail { error, cause } => {
-                self.fail(LastError { cause: *cause, message: error.clone(), at: self.at });
+            Action::Fail { error, cause, process } => {
+                let (message, process) = (error.clone(), process.clone());
+                self.fail(LastError { cause: *cause, message, at: self.at, process });
             }
             Action::Restart { reason } => {
                 self.clear_block();

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::config::{Agent, BoardConfig};
 use super::id::{AgentName, Millis, TaskId};
 use super::operation::{Action, FieldChange, Operation, RecoverTrigger};
-use super::task::{Block, Task};
+use super::task::{Block, ProcessEnd, Task};
 use super::text::is_plain;
 use super::vocabulary::{BlockKind, Cause, Priority, Role, Status, words};
 
@@ -74,6 +74,9 @@ pub struct Notice {
     /// The error's own words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// How the process of a failed run ended.
+    #[serde(flatten)]
+    pub process: Option<ProcessEnd>,
     /// The commit that made the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
@@ -98,6 +101,7 @@ pub fn notice(operation: &Operation, before: Option<Status>, task: &Task, config
         needs: Vec::new(),
         cause: None,
         error: None,
+        process: None,
         commit: None,
     };
     if event == Event::Blocked {
@@ -108,7 +112,8 @@ pub fn notice(operation: &Operation, before: Option<Status>, task: &Task, config
             notice.needs.clone_from(needs);
         }
     }
-    if let Action::Fail { error, cause } = &operation.action {
+    if let Action::Fail { error, cause, process } = &operation.action {
+        notice.process.clone_from(process);
         notice.cause = Some(*cause);
         notice.error = Some(error.clone());
     }
@@ -133,6 +138,7 @@ pub fn wake(agent: &AgentName, by: &AgentName, at: Millis, reason: Option<&str>)
         needs: Vec::new(),
         cause: None,
         error: None,
+        process: None,
         commit: None,
     }
 }
@@ -150,10 +156,12 @@ fn event(operation: &Operation, before: Option<Status>, task: &Task) -> Option<(
             };
             Some((Event::Blocked, format!("{title}: blocked by {actor}: {reason}{asks}")))
         }
-        Action::Fail { error, cause } if is_now_blocked => {
+        Action::Fail { error, cause, .. } if is_now_blocked => {
             Some((Event::Blocked, format!("{title}: failed too often, last by {cause}: {error}")))
         }
-        Action::Fail { error, cause } => Some((Event::Failed, format!("{title}: a run failed by {cause}: {error}"))),
+        Action::Fail { error, cause, .. } => {
+            Some((Event::Failed, format!("{title}: a run failed by {cause}: {error}")))
+        }
         Action::RequestComplete { note } => {
             let note = note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
             Some((Event::CompletionRequest, format!("{title}: {actor} says it is done and asks for a verdict{note}")))
@@ -279,7 +287,7 @@ mod tests {
         let blocked = task(json!({"status": "blocked", "block": {"kind": "failure"}}));
         let urgent = task(json!({"status": "blocked", "priority": "critical"}));
         let block = || Action::Block { reason: "r".to_owned(), block: Block::Failure {} };
-        let fail = || Action::Fail { error: "e".to_owned(), cause: Cause::Memory };
+        let fail = || Action::Fail { error: "e".to_owned(), cause: Cause::Memory, process: None };
         let back = task(json!({}));
         let critical = task(json!({"priority": "critical"}));
         let recover = |trigger| Action::Recover { trigger, seen: "gone".to_owned() };

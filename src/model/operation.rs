@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Agent;
 use super::id::{AgentName, BadName, Epoch, Millis, OpId, TaskId};
-use super::task::{Block, EvidenceBody};
+use super::task::{Block, EvidenceBody, ProcessEnd};
 use super::vocabulary::{Cause, Domain, Effect, Gate, Priority, SubtaskStatus, words};
 
 /// A change of the board, as data.
@@ -291,6 +291,9 @@ pub enum Action {
         error: String,
         /// Which sort of error.
         cause: Cause,
+        /// How its process ended, where a runner has seen it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        process: Option<ProcessEnd>,
     },
     /// Start over after too many failures.
     Restart {

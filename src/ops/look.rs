@@ -367,7 +367,7 @@ pub struct Stats {
     pub success_rate: Option<f64>,
     /// Runs that failed and are tried again.
     pub retries: usize,
-    /// Claims that were taken back from a holder that was gone.
+    /// Claims that were taken back from a holder that was gone, and runs whose process a signal has ended.
     pub disconnects: usize,
     /// Tasks that were in progress at the end, by what happened to them.
     pub running: usize,
@@ -424,7 +424,10 @@ pub fn stats(session: &Session, view: &View, since: Option<Millis>) -> Result<St
         stats.failed += usize::from(has_failed);
         stats.retries += usize::from(has_failed && receipt.to != Some(Status::Blocked));
         stats.timed_out += usize::from(receipt.cause == Some(Cause::Timeout));
-        stats.disconnects += usize::from(receipt.verb == Verb::Recover);
+        // Whoever was at work is gone: its agent, or its process by a signal that nobody here has sent for the time.
+        let died = receipt.process.as_ref().is_some_and(|process| process.signal.is_some());
+        let died = died && receipt.cause != Some(Cause::Timeout);
+        stats.disconnects += usize::from(receipt.verb == Verb::Recover || died);
         if let Some(kind) = receipt.block {
             *stats.blocked.entry(kind.as_str()).or_default() += 1;
         }

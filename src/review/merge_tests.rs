@@ -480,7 +480,7 @@ fn actions() -> Vec<Action> {
         Action::Retry {},
         Action::Release { note: text(), unassign: true },
         Action::Release { note: text(), unassign: false },
-        Action::Fail { error: text(), cause: Cause::Unknown },
+        Action::Fail { error: text(), cause: Cause::Unknown, process: None },
         Action::Restart { reason: text() },
         Action::Cancel { reason: text() },
         Action::Restore { reason: None },

@@ -346,10 +346,10 @@ impl<'a> Reader<'a> {
             Verb::Approve => Action::Approve {},
             Verb::Fail => match &after.last_error {
                 Some(error) if self.is_last(at, |e| e.trigger.as_deref() == Some("fail")) => {
-                    Action::Fail { error: error.message.clone(), cause: error.cause }
+                    Action::Fail { error: error.message.clone(), cause: error.cause, process: error.process.clone() }
                 }
-                Some(_) => Action::Fail { error: "it failed again".to_owned(), cause: Cause::Unknown },
-                None => Action::Fail { error: String::new(), cause: Cause::Unknown },
+                Some(_) => Action::Fail { error: "it failed again".to_owned(), cause: Cause::Unknown, process: None },
+                None => Action::Fail { error: String::new(), cause: Cause::Unknown, process: None },
             },
             Verb::Restart => Action::Restart { reason: reason() },
             Verb::Recover => {

@@ -71,6 +71,11 @@ fn member<'a>(agents: &'a Value, name: &str) -> &'a Value {
     agents["agents"].as_array().expect("a list").iter().find(|agent| agent["name"] == name).expect("a member")
 }
 
+fn digest(clone: &Checkout, file: &str) -> String {
+    let said = clone.command("sha256sum").arg(file).output().expect("sha256sum runs").stdout;
+    String::from_utf8(said).expect("text").split_whitespace().next().expect("a digest").to_owned()
+}
+
 /// Returns the failed receipts of a task, newest first.
 fn failures(clone: &Checkout, task: &str) -> Vec<Value> {
     let log = clone.ok("log --failed");
@@ -130,14 +135,24 @@ fn how_a_command_ended_is_told_by_the_answer_the_log_and_the_notice() {
     assert_eq!((&exited["exitCode"], &exited["signal"]), (&json!(7), &Value::Null), "{exited}");
     let notices: Vec<Value> =
         clone.read("notices").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    for (task, words) in [("by-signal", "ended by signal 15"), ("by-code", "exit code 7")] {
+    let ends = [
+        ("by-signal", "ended by signal 15", Value::Null, json!(15)),
+        ("by-code", "exit code 7", json!(7), Value::Null),
+    ];
+    for (task, words, code, signal) in ends {
         let receipt = &failures(&clone, task)[0];
         assert_eq!(receipt["verb"], "fail", "{receipt}");
-        assert!(receipt.to_string().contains(words), "{receipt}");
+        assert!(receipt["error"].as_str().expect("words").contains(words), "{receipt}");
         let notice = notices.iter().find(|notice| notice["task"] == task).expect("somebody is told");
         assert_eq!(notice["event"], "failed", "{notice}");
         assert!(notice["error"].as_str().expect("words").contains(words), "{notice}");
+        for told in [receipt, notice, &room.task(task)["lastError"]["process"]] {
+            assert_eq!((&told["exitCode"], &told["signal"]), (&code, &signal), "{told}");
+        }
+        let log = if task == "by-code" { &exited["log"] } else { &killed["log"] };
+        assert_eq!(receipt["outputSha256"], json!(digest(&clone, log.as_str().expect("a path"))), "{receipt}");
     }
+    assert_eq!(clone.ok("stats")["disconnects"], 1, "one died, and the other said that it cannot");
 }
 
 #[test]
@@ -156,9 +171,8 @@ fn each_task_has_a_process_of_its_own_and_a_log_whose_digest_is_on_the_board() {
         let text = fs::read_to_string(&log).unwrap_or_else(|e| panic!("{log}: {e}"));
         assert_eq!(text, format!("working on {task}\n"));
         assert!(!log.contains("/tasks/"), "it is no part of the board: {log}");
-        let said = clone.command("sha256sum").arg(&log).output().expect("sha256sum runs").stdout;
-        let digest = String::from_utf8(said).unwrap().split_whitespace().next().expect("a digest").to_owned();
         let proof = &room.task(task)["evidence"][0];
+        let digest = digest(&clone, &log);
         assert_eq!((&proof["sha256"], &proof["bytes"]), (&json!(digest), &json!(text.len())), "{proof}");
     }
 }

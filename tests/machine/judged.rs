@@ -19,7 +19,7 @@ fn stations() -> Vec<Sim> {
         ("scout", Action::Start {}),
         ("scout", Action::Block { reason: text("away"), block: Block::External { retry_at: later, backoff_level: 0 } }),
         ("scout", Action::Retry {}),
-        ("scout", Action::Fail { error: text("no"), cause: Cause::Network }),
+        ("scout", Action::Fail { error: text("no"), cause: Cause::Network, process: None }),
         ("scout", Action::RequestComplete { note: Some(text("look")) }),
         ("mira", Action::Verify { comment: None, hand_in: whole() }),
         ("mira", Action::Reopen { reason: text("it broke") }),

@@ -118,7 +118,7 @@ fn every_other_verb_leaves_the_board_whole() {
             ("scout", claim(), Status::InProgress),
             ("mira", Action::Recover { trigger: RecoverTrigger::Unstarted, seen: text("gone") }, Status::Backlog),
             ("scout", claim(), Status::InProgress),
-            ("scout", Action::Fail { error: text("no"), cause: Cause::Network }, Status::Backlog),
+            ("scout", Action::Fail { error: text("no"), cause: Cause::Network, process: None }, Status::Backlog),
         ],
     );
     for status in [Status::Backlog, Status::Blocked] {
@@ -128,7 +128,7 @@ fn every_other_verb_leaves_the_board_whole() {
             "t-1",
             vec![
                 ("scout", claim(), Status::InProgress),
-                ("scout", Action::Fail { error: text("no"), cause: Cause::Network }, status),
+                ("scout", Action::Fail { error: text("no"), cause: Cause::Network, process: None }, status),
             ],
         );
     }

@@ -77,7 +77,7 @@ fn actions(part: &str, phase: Phase) -> Vec<Action> {
         Action::Verify { comment: None, hand_in: open_ok() },
         Action::RequestComplete { note: None },
         Action::Override { gate: Gate::Review, reason: text("r") },
-        Action::Fail { error: text("e"), cause: Cause::Unknown },
+        Action::Fail { error: text("e"), cause: Cause::Unknown, process: None },
         Action::Restart { reason: text("r") },
         Action::Recover { trigger, seen: text("s") },
         Action::Archive { tasks: vec![id("t")] },
@@ -187,11 +187,11 @@ fn reach(sim: &mut Sim, phase: Phase, worker: &str) {
         Phase::WaitingConflict => drop(block(sim, Block::Conflict { paths: vec![text("old")], holder: id("open") })),
         Phase::Failed => {
             for _ in 0..2 {
-                sim.must(worker, t, Action::Fail { error: text("e"), cause: Cause::Unknown });
+                sim.must(worker, t, Action::Fail { error: text("e"), cause: Cause::Unknown, process: None });
                 sim.now += 3_600_000;
                 claim(sim);
             }
-            sim.must(worker, t, Action::Fail { error: text("e"), cause: Cause::Unknown });
+            sim.must(worker, t, Action::Fail { error: text("e"), cause: Cause::Unknown, process: None });
         }
         Phase::Completed => drop(sim.must(worker, t, Action::Complete(open_ok()))),
         Phase::Archived => drop(sim.must("mira", t, Action::Cancel { reason: text("r") })),

@@ -75,7 +75,7 @@ fn any_action() -> impl Strategy<Value = Action> {
         4 => any_hand_in().prop_map(|hand_in| Action::Verify { comment: None, hand_in }),
         2 => Just(Action::RequestComplete { note: None }),
         1 => prop::sample::select(Gate::ALL).prop_map(|gate| Action::Override { gate, reason: text("r") }),
-        3 => words().prop_map(|error| Action::Fail { error, cause: Cause::Unknown }),
+        3 => words().prop_map(|error| Action::Fail { error, cause: Cause::Unknown, process: None }),
         2 => words().prop_map(|reason| Action::Restart { reason }),
         1 => (any::<bool>(), words()).prop_map(|(begun, seen)| {
             let trigger = if begun { RecoverTrigger::Orphaned } else { RecoverTrigger::Unstarted };
@@ -151,7 +151,7 @@ fn moves(now: i64) -> Vec<Action> {
         Action::Reject { missing: vec![text("m")] },
         Action::Approve {},
         Action::Complete(hand_in()),
-        Action::Fail { error: text("e"), cause: Cause::Unknown },
+        Action::Fail { error: text("e"), cause: Cause::Unknown, process: None },
         Action::Restart { reason: text("r") },
         Action::Archive { tasks: vec![] },
         Action::Restore { reason: None },

@@ -69,7 +69,7 @@ fn action(command: Command) -> Result<(TaskId, Action, bool), Failure> {
         }
         Command::Fail(a) => {
             let cause = a.cause.unwrap_or(Cause::Unknown);
-            (a.task, Action::Fail { error: text(a.error), cause }, a.writing.dry_run)
+            (a.task, Action::Fail { error: text(a.error), cause, process: None }, a.writing.dry_run)
         }
         Command::RequestComplete(a) => (a.task, Action::RequestComplete { note: a.note }, a.writing.dry_run),
         Command::Override(a) => {

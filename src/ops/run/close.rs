@@ -15,9 +15,9 @@ use super::{Dispatcher, Outcome, Ran};
 use crate::failpoint::{Step, reach};
 use crate::model::code::ErrorCode;
 use crate::model::operation::{Action, HandIn, Verb};
-use crate::model::task::EvidenceBody;
+use crate::model::task::{EvidenceBody, ProcessEnd};
 use crate::model::vocabulary::{Cause, EvidenceKind, ReviewPolicy, Status};
-use crate::runner;
+use crate::runner::{self, Ended};
 
 /// How often a task is tried to be given back while the remote is out of reach, and the time between.
 const TRIES: u32 = 20;
@@ -154,7 +154,9 @@ fn write(by: &Dispatcher<'_>, over: &Over, room: &Room, verdict: &Verdict) -> Re
                 if reviewed { Action::Submit(hand_in) } else { Action::Complete(hand_in) }
             }
             Verdict::Blocked(obstacle) => block::action(view, session.now(), obstacle.clone())?,
-            Verdict::Failed { error, cause } => Action::Fail { error: error.clone(), cause: *cause },
+            Verdict::Failed { error, cause } => {
+                Action::Fail { error: error.clone(), cause: *cause, process: Some(process_of(&over.ended)) }
+            }
             Verdict::Yielded { summary } => {
                 let usual = || format!("slice {} is over", over.before.slices + 1);
                 Action::Progress { step: Some(summary.clone().unwrap_or_else(usual)), percent: None }
@@ -184,6 +186,13 @@ fn proof(
         dirty: there.board.is_dirty()?,
     });
     Ok(evidence)
+}
+
+/// Returns how the process of a run ended, as the board is told.
+fn process_of(ended: &Ended) -> ProcessEnd {
+    let Ended { exit_code, signal, output, .. } = ended;
+    let (output_sha256, output_bytes) = (Some(output.sha256.clone()), Some(output.total));
+    ProcessEnd { exit_code: *exit_code, signal: *signal, output_sha256, output_bytes }
 }
 
 /// Gives the task back, as long as the remote is only out of reach; tells whether it was still this run's.
