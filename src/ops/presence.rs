@@ -41,6 +41,11 @@ impl Lookout {
     pub fn of(session: &Session, view: &View, asked: bool) -> Result<Self, Failure> {
         let now = session.clock.steady();
         let mut seen = Seen::load(session);
+        if asked {
+            seen.note_answer(now);
+        } else if view.degraded.is_some() {
+            seen.note_silence();
+        }
         let mut signs: BTreeMap<AgentName, Signs> = BTreeMap::new();
         for here in here::read(session, now) {
             signs.entry(here.beat.agent.clone()).or_default().here.push(here);
@@ -89,6 +94,13 @@ impl Lookout {
         let timing = &view.config()?.timing;
         Ok((signs.state(lease.map(Duration::from_secs), timing), signs.ready_until()))
     }
+}
+
+/// Notes that the remote was asked for signs of life, and did not answer.
+pub(super) fn note_silence(session: &Session) {
+    let mut seen = Seen::load(session);
+    seen.note_silence();
+    seen.save(session);
 }
 
 /// Returns since when each agent's newest operation has been seen: only what is newer than the last look is read.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::presence::{Lookout, sweep};
+use super::presence::{Lookout, note_silence, sweep};
 use super::run::end_what_is_left;
 use super::session::{Freshness, Session, View};
 use super::signing::sign;
@@ -70,7 +70,11 @@ pub fn recover(session: &Session) -> Result<Recoveries, Failure> {
             .why("who gives no sign of life here may give one elsewhere, and --offline forbids to ask the remote")
             .hint("leave --offline out"));
     }
-    let view = session.view(Freshness::WithSigns)?.or_fault()?;
+    let view = session.view(Freshness::WithSigns)?;
+    if view.degraded.is_some() {
+        note_silence(session);
+    }
+    let view = view.or_fault()?;
     let lookout = Lookout::of(session, &view, true)?;
     recover_on(session, &view, &lookout)
 }

@@ -320,6 +320,24 @@ fn nothing_is_taken_from_who_gives_signs_of_life_here_or_elsewhere() {
 }
 
 #[test]
+fn the_time_in_which_the_remote_did_not_answer_is_nobodys_silence() {
+    let room = hurried(&[hand_task("t-1", json!({"assigned": "aria"}))]);
+    room.configure(|config| config["timing"]["leaseSeconds"] = json!(8));
+    let (olga, aria) = (room.clone_as("olga"), room.clone_as("aria"));
+    aria.ok("claim t-1 --agent aria");
+    aria.ok("start t-1 --agent aria");
+    assert_eq!(olga.ok("recover --agent olga")["recovered"], json!([]));
+    fs::rename(room.remote(), room.path().join("away")).expect("it moves");
+    thread::sleep(Duration::from_millis(9000));
+    olga.refused("recover --agent olga", 8, "remote-unreachable");
+    fs::rename(room.path().join("away"), room.remote()).expect("it moves back");
+    // Before aria can have given a sign again.
+    assert_eq!(olga.ok("recover --agent olga")["recovered"], json!([]));
+    thread::sleep(Duration::from_millis(9000));
+    assert_eq!(olga.ok("recover --agent olga")["recovered"][0]["task"], "t-1", "and as always after that");
+}
+
+#[test]
 fn nothing_is_taken_from_a_person() {
     let room = hurried(&[hand_task("t-1", json!({}))]);
     let olga = room.clone_as("olga");

@@ -33,6 +33,10 @@ pub(super) struct Seen {
     things: BTreeMap<String, Sight<String>>,
     acts: BTreeMap<String, Sight<OpId>>,
     claims: BTreeMap<TaskId, Sight<u64>>,
+    /// When the remote has last answered somebody who asked for signs of life, in milliseconds of the steady clock.
+    answered: u64,
+    /// Whether it was asked since, in vain.
+    silent: bool,
     #[serde(skip)]
     lock: Lock,
 }
@@ -91,6 +95,24 @@ impl Seen {
         if let Ok(bytes) = serde_json::to_vec(self) {
             let _ = write_whole(&file(session), &bytes);
         }
+    }
+
+    /// Notes that the remote was asked for signs of life, and did not answer.
+    pub fn note_silence(&mut self) {
+        self.silent = true;
+    }
+
+    /// Notes that it has answered. While it did not, nobody elsewhere could give a sign: that time counts for nobody.
+    pub fn note_answer(&mut self, now: Duration) {
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        if std::mem::take(&mut self.silent) {
+            let away = now.saturating_sub(self.answered);
+            let later = |at: &mut u64| *at = at.saturating_add(away).min(now);
+            self.beats.values_mut().for_each(|sight| later(&mut sight.at));
+            self.acts.values_mut().for_each(|sight| later(&mut sight.at));
+            self.claims.values_mut().for_each(|sight| later(&mut sight.at));
+        }
+        self.answered = now;
     }
 
     /// Returns the head up to which the history was looked through.
