@@ -81,7 +81,12 @@ fn take_the_remote_away(room: &Room, over: &AtomicBool, counts: &Counts, mut dic
         } else {
             std::fs::rename(room.remote(), &away).expect("it goes");
             thread::sleep(outage);
-            std::fs::rename(&away, room.remote()).expect("it comes back");
+            // A push that was under way has made folders where it was.
+            let back = Instant::now();
+            while let Err(error) = std::fs::rename(&away, room.remote()) {
+                assert!(back.elapsed() < Duration::from_secs(30), "it does not come back: {error}");
+                let _ = std::fs::remove_dir_all(room.remote());
+            }
         }
         counts.outages.fetch_add(1, Ordering::Relaxed);
         refuses = !refuses;
@@ -144,7 +149,7 @@ fn a_fleet_brings_every_task_to_an_end_whoever_is_killed_and_whatever_the_remote
             });
         }
         // Nobody is there who could tell: the board is looked at as long as it is there.
-        while !over.load(Ordering::Relaxed) && Instant::now() < until {
+        while !over.load(Ordering::Relaxed) && Instant::now() < until && !weather.is_finished() {
             thread::sleep(Duration::from_secs(2));
             let is_over = |now: Vec<_>| now.iter().all(|task| matches!(state(task), State::Completed | State::Blocked));
             if try_tasks(room, ids).is_ok_and(is_over) {
