@@ -40,11 +40,9 @@ done < "$ledger"
 
 # The plan has a line for each run; the last holds for all that follow.
 line=0
-while read -r how pause; do
-    line=$((line + 1))
-    [ "$line" -ge "$nth" ] && break
+while [ "$line" -lt "$nth" ] && read -r word time; do
+    line=$((line + 1)) how=$word pause=$time
 done < "$plans/$SQUAD_TASK"
-[ -n "$how" ] || read -r how pause < "$plans/$SQUAD_TASK"
 
 leave() {
     echo "$1" > "$SQUAD_RESULT"
