@@ -57,7 +57,8 @@ impl Context {
     }
 }
 
-fn working_memory(root: &Path, agent: &AgentName) -> Option<WorkingMemory> {
+/// Returns the file that an agent remembers things in, where it has one in this folder.
+pub(super) fn working_memory(root: &Path, agent: &AgentName) -> Option<WorkingMemory> {
     // A name that a hand has put into the roster is no way out of the folder.
     let name = agent.as_str();
     let plain = !name.starts_with('.') && !name.contains(['/', '\\', '\0']);

@@ -250,6 +250,18 @@ fn work_that_was_done_counts_though_its_command_left_processes_behind() {
 }
 
 #[test]
+fn the_worktrees_of_runs_go_where_this_clone_wants_them() {
+    let room = Room::with_tasks(&tasks(&["a"]));
+    let clone = room.clone_as("olga");
+    let place = room.path().join("elsewhere");
+    clone.git(&format!("config squad.worktrees {}", place.display()));
+    let script = format!("pwd > {}/dir; {DONE}", clone.dir.display());
+    assert_eq!(outcomes(&run(&clone, "--once", &script)), ["completed"]);
+    assert_eq!(clone.read("dir").trim(), place.join("a-1").display().to_string());
+    assert_eq!((std::fs::read_dir(&place).unwrap().count(), worktrees(&clone)), (0, 1), "nothing is left");
+}
+
+#[test]
 fn a_result_that_wants_a_review_is_handed_in_for_one() {
     let room = Room::with_tasks(&tasks(&["a"]));
     let clone = room.clone_as("olga");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::super::context::working_memory;
 use super::super::failure::Failure;
 use super::super::session::{Freshness, Session, View};
 use super::close::give_back;
@@ -223,10 +224,9 @@ fn prepare(
 
 /// Returns what the command is told.
 fn brief(root: &Path, agent: &Agent, document: &Value, before: &Before) -> Vec<u8> {
-    let path = Path::new("memory").join(agent.name.as_str()).join("WORKING.md");
-    let plain = !agent.name.as_str().contains(['/', '\\', '\0']) && !agent.name.as_str().starts_with('.');
-    let content = if plain { fs::read_to_string(root.join(&path)).ok() } else { None };
-    let memory = content.map(|content| json!({ "path": path, "content": content }));
+    let file = working_memory(root, &agent.name);
+    let memory = file.and_then(|file| Some((fs::read_to_string(root.join(&file.path)).ok()?, file.path)));
+    let memory = memory.map(|(content, path)| json!({ "path": path, "content": content }));
     let mut brief = json!({ "notice": NOTICE, "task": document, "agent": agent, "workingMemory": memory });
     if before.slices > 0 {
         brief["before"] = json!(before);

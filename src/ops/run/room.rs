@@ -13,6 +13,9 @@ use crate::board::store::{AccessFault, write_whole};
 use crate::model::id::{AgentName, Epoch, TaskId};
 use crate::runner::Identity;
 
+/// The setting that names another folder for worktrees.
+const WORKTREES: &str = "squad.worktrees";
+
 /// What the files of a run are told by.
 const RECORD: &str = "json";
 const BRIEF: &str = "brief";
@@ -122,9 +125,14 @@ pub(super) fn parked(session: &Session, task: &TaskId, epoch: Epoch) -> PathBuf 
     folder(session).join(format!("{}.{PARKED}", stem(task, epoch)))
 }
 
-/// Returns where the work under a claim is done.
+/// Returns where the work under a claim is done: in the folder that git's settings name, from that of the call, else in
+/// this clone's state.
 pub(super) fn worktree(session: &Session, task: &TaskId, epoch: Epoch) -> PathBuf {
-    session.board.state_dir().join("worktrees").join(stem(task, epoch))
+    let folder = match session.board.settings.get(WORKTREES).filter(|path| !path.is_empty()) {
+        Some(path) => session.board.place.run_dir().join(path),
+        None => session.board.state_dir().join("worktrees"),
+    };
+    folder.join(stem(task, epoch))
 }
 
 fn stem(task: &TaskId, epoch: Epoch) -> String {
