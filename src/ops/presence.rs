@@ -19,6 +19,7 @@ use crate::model::config::Agent;
 use crate::model::id::{AgentName, Epoch, Millis, OpId, TaskId};
 use crate::model::presence::{AgentState, Held, Signs, There};
 use crate::model::task::Task;
+use crate::model::vocabulary::AgentKind;
 use seen::Seen;
 
 /// How far back the history is looked through for what each agent did last, in commits.
@@ -92,7 +93,12 @@ impl Lookout {
         let held = view.snapshot.live()?.iter().filter_map(|task| task.claim.as_ref());
         let lease = held.filter(|claim| claim.agent == agent.name).map(|claim| claim.lease_seconds).max();
         let timing = &view.config()?.timing;
-        Ok((signs.state(lease.map(Duration::from_secs), timing), signs.ready_until()))
+        let state = match signs.state(lease.map(Duration::from_secs), timing) {
+            // A person gives no signs of life while at work: that there is none says nothing.
+            AgentState::Gone | AgentState::Stale if agent.kind == AgentKind::Human => AgentState::Unknown,
+            state => state,
+        };
+        Ok((state, signs.ready_until()))
     }
 }
 

@@ -344,6 +344,7 @@ fn nothing_is_taken_from_a_person() {
     olga.ok("claim t-1 --agent olga");
     assert_eq!(recovered_in_time(&olga), json!([]));
     assert_eq!(room.task("t-1")["claim"]["agent"], "olga");
+    assert_eq!(state(&olga, "olga"), "unknown", "people give no signs of life");
 }
 
 #[test]
