@@ -2,7 +2,6 @@
 //!
 //! Reads through git objects only: nothing is checked out.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::files::{Entry, EntryKind, Files, MAX_FILE, ReadError, TooLarge};
@@ -105,20 +104,23 @@ impl Files for TreeFiles {
 /// The files of the index: what the next commit of the user would hold.
 pub struct IndexFiles {
     objects: Rc<Objects>,
-    entries: BTreeMap<String, Entry>,
+    /// Those that have one content and a name that is text, in the order of the paths.
+    staged: Vec<StagedEntry>,
 }
 
 impl IndexFiles {
     /// Returns the files of these entries. Paths of an unresolved merge are left out: they have no one content.
-    pub fn new(objects: Rc<Objects>, staged: &[StagedEntry]) -> Self {
-        let ordinary = staged.iter().filter(|e| e.stage == 0);
-        let entries = ordinary.filter_map(|staged| {
-            let path = staged.path_str()?.to_owned();
-            let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
-            let entry = entry_of(name.as_bytes(), &staged.as_entry());
-            Some((path, entry))
-        });
-        Self { objects, entries: entries.collect() }
+    pub fn new(objects: Rc<Objects>, mut staged: Vec<StagedEntry>) -> Self {
+        staged.retain(|entry| entry.stage == 0 && entry.path_str().is_some());
+        if !staged.is_sorted_by(|a, b| a.path <= b.path) {
+            staged.sort_by(|a, b| a.path.cmp(&b.path));
+        }
+        Self { objects, staged }
+    }
+
+    /// Returns what is staged from a path on.
+    fn from(&self, path: &str) -> &[StagedEntry] {
+        &self.staged[self.staged.partition_point(|entry| entry.path.as_slice() < path.as_bytes())..]
     }
 }
 
@@ -126,10 +128,10 @@ impl Files for IndexFiles {
     fn list(&self, folder: &str) -> Result<Vec<Entry>, ReadError> {
         let prefix = format!("{folder}/");
         let mut found: Vec<Entry> = Vec::new();
-        for (path, entry) in self.entries.range(prefix.clone()..) {
-            let Some(rest) = path.strip_prefix(&prefix) else { break };
+        for staged in self.from(&prefix) {
+            let Some(rest) = staged.path_str().and_then(|path| path.strip_prefix(&prefix)) else { break };
             match rest.split_once('/') {
-                None => found.push(entry.clone()),
+                None => found.push(entry_of(rest.as_bytes(), &staged.as_entry())),
                 Some((name, _)) if found.last().is_none_or(|last| last.name != name) => {
                     found.push(Entry { name: name.to_owned(), kind: EntryKind::Folder, id: None });
                 }
@@ -140,7 +142,9 @@ impl Files for IndexFiles {
     }
 
     fn find(&self, path: &str) -> Result<Option<Entry>, ReadError> {
-        Ok(self.entries.get(path).cloned())
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let found = self.from(path).first().filter(|staged| staged.path == path.as_bytes());
+        Ok(found.map(|staged| entry_of(name.as_bytes(), &staged.as_entry())))
     }
 
     fn read(&self, _: &str, entry: &Entry) -> Result<Vec<u8>, ReadError> {

@@ -37,6 +37,26 @@ pub fn tasks_that_differ(before: &Snapshot, after: &Snapshot) -> Result<Vec<Pair
     Ok(pairs)
 }
 
+/// Returns the tasks at these paths in two versions; nothing where any of them is something else than the ordinary file of
+/// a live task in both.
+///
+/// # Errors
+/// [`ReadError`] where one of them cannot be listed; a file that cannot be read has no bytes.
+pub fn live_tasks_at(before: &Snapshot, after: &Snapshot, paths: &[&String]) -> Result<Option<Vec<Pair>>, ReadError> {
+    let mut pairs = Vec::new();
+    for path in paths {
+        let name = path.strip_prefix(LIVE_DIR).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
+        let Some(stem) = task_stem(name).filter(|stem| !stem.contains('/')) else { return Ok(None) };
+        let side = |snapshot: &Snapshot| -> Result<Option<Version>, ReadError> {
+            let entry = snapshot.files().find(path)?.filter(|entry| entry.kind == EntryKind::File);
+            Ok(entry.map(|entry| version(snapshot.files(), (*path).clone(), &entry)))
+        };
+        let (Some(before), Some(after)) = (side(before)?, side(after)?) else { return Ok(None) };
+        pairs.push(Pair { stem: stem.to_owned(), before: Some(before), after: Some(after) });
+    }
+    Ok(Some(pairs))
+}
+
 fn in_folder(before: &dyn Files, after: &dyn Files, folder: &str, pairs: &mut Vec<Pair>) -> Result<(), ReadError> {
     let (old, new) = (tasks_of(before, folder)?, tasks_of(after, folder)?);
     let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());

@@ -89,7 +89,7 @@ impl Repository {
         let paths = paths.into_iter().filter_map(|path| String::from_utf8(path).ok()).collect();
         let before = parents.iter().map(|commit| self.at(Source::User(objects.clone()), *commit));
         let before = before.collect::<Result<Vec<_>, _>>()?;
-        let after = self.indexed(Box::new(IndexFiles::new(objects, &entries)));
+        let after = self.indexed(Box::new(IndexFiles::new(objects, entries)));
         Ok(Staged { after, before, paths })
     }
 

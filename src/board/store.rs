@@ -339,7 +339,7 @@ impl BoardStore {
     pub fn staged(&self, index: Option<&Path>) -> Result<Snapshot, AccessFault> {
         let staged = staged_entries(&self.place, &self.git, index)?;
         let objects = Rc::new(Objects::of_place(&self.place)?);
-        Ok(self.indexed(Box::new(IndexFiles::new(objects, &staged))))
+        Ok(self.indexed(Box::new(IndexFiles::new(objects, staged))))
     }
 
     /// Returns a version of the board that knows what was read before.

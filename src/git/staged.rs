@@ -2,7 +2,7 @@
 //!
 //! Never writes it. libgit2 reads ordinary indexes; sparse, split and future ones are left to `git ls-files`.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 use git2::{Index, IndexEntryExtendedFlag};
@@ -72,23 +72,49 @@ fn is_of(place: &Place, index: &Path) -> bool {
 /// # Errors
 /// [`GitError::Missing`] where a part of the tree is not here.
 pub fn staged_against(objects: &Objects, tree: Option<Oid>, staged: &[StagedEntry]) -> Result<Vec<Vec<u8>>, GitError> {
-    let mut left: HashMap<&[u8], (u8, u32, Oid)> =
-        staged.iter().map(|e| (e.path.as_slice(), (e.stage, e.mode, e.oid))).collect();
-    let mut changed: Vec<Vec<u8>> = Vec::new();
-    let mut folders: Vec<(Vec<u8>, Oid)> = tree.map(|tree| (Vec::new(), tree)).into_iter().collect();
-    while let Some((prefix, folder)) = folders.pop() {
-        for entry in objects.tree_entries(folder)?.iter() {
-            let path = [&prefix, entry.name.as_slice()].concat();
-            if entry.kind() == EntryKind::Folder {
-                folders.push(([&path, b"/".as_slice()].concat(), entry.oid));
-            } else if left.remove(path.as_slice()) != Some((0, entry.mode, entry.oid)) {
-                changed.push(path);
-            }
-        }
+    let mut comparison = Comparison { objects, left: staged, changed: Vec::new() };
+    if let Some(tree) = tree {
+        comparison.folder(tree, b"")?;
     }
-    changed.extend(left.into_keys().map(<[u8]>::to_vec));
+    let Comparison { left, mut changed, .. } = comparison;
+    changed.extend(left.iter().map(|entry| entry.path.clone()));
     changed.sort();
+    changed.dedup();
     Ok(changed)
+}
+
+/// A walk along a tree and the index at once: both are in the order of the whole paths, so neither has to be looked
+/// anything up in.
+struct Comparison<'a> {
+    objects: &'a Objects,
+    /// What of the index lies behind the walk.
+    left: &'a [StagedEntry],
+    changed: Vec<Vec<u8>>,
+}
+
+impl Comparison<'_> {
+    fn folder(&mut self, folder: Oid, prefix: &[u8]) -> Result<(), GitError> {
+        for entry in self.objects.tree_entries(folder)?.iter() {
+            if entry.kind() == EntryKind::Folder {
+                self.folder(entry.oid, &[prefix, entry.name.as_slice(), b"/".as_slice()].concat())?;
+                continue;
+            }
+            let order = |staged: &StagedEntry| match staged.path.split_at_checked(prefix.len()) {
+                Some((head, rest)) => head.cmp(prefix).then_with(|| rest.cmp(entry.name.as_slice())),
+                None => staged.path.as_slice().cmp(prefix),
+            };
+            let new = self.left.iter().take_while(|staged| order(staged) == Ordering::Less).count();
+            self.changed.extend(self.left[..new].iter().map(|staged| staged.path.clone()));
+            self.left = &self.left[new..];
+            let here = self.left.iter().take_while(|staged| order(staged) == Ordering::Equal).count();
+            let is_same = |staged: &StagedEntry| (staged.stage, staged.mode, staged.oid) == (0, entry.mode, entry.oid);
+            if here != 1 || !is_same(&self.left[0]) {
+                self.changed.push([prefix, entry.name.as_slice()].concat());
+            }
+            self.left = &self.left[here..];
+        }
+        Ok(())
+    }
 }
 
 fn entries_of(index: &Index) -> Vec<StagedEntry> {

@@ -9,7 +9,7 @@ use super::check::{check_snapshot, unreadable};
 use super::failure::Failure;
 use super::session::named;
 use crate::board::CommitInfo;
-use crate::board::difference::{others_that_differ, tasks_that_differ};
+use crate::board::difference::{live_tasks_at, others_that_differ, tasks_that_differ};
 use crate::board::layout::{CONFIG, ROOT};
 use crate::board::range::NoRange;
 use crate::board::render::Overlay;
@@ -21,7 +21,8 @@ use crate::model::config::{Agent, BoardConfig, address_of};
 use crate::model::id::AgentName;
 use crate::model::locks::{LocksFile, Pattern};
 use crate::model::vocabulary::{IdentityPolicy, LockMode, LockPolicy};
-use crate::review::judge::{Change, Judgement, Pair, RosterBy, TaskChange, Verdict, judge};
+use crate::review::check::{BoardFile, FileKind, FileRole, check_apart};
+use crate::review::judge::{Change, Judgement, Pair, RosterBy, TaskChange, Verdict, Version, judge};
 use crate::schema::Violation;
 
 /// What became of a review.
@@ -84,9 +85,16 @@ pub fn review_staged(
     let actor = config.and_then(|config| named(agent, &settings, config).ok());
     let locks = parent.map(Snapshot::locks_path);
     let on_board = |path: &String| path.split('/').next() == Some(ROOT) || Some(path) == locks.as_ref();
-    if staged.paths.iter().any(on_board) {
-        // A merge is judged by what is new in it: what one of its parents has was judged there.
-        let Judgement { changes, violations } = compared(&staged.before, &staged.after, By::one(actor.as_ref()))?;
+    let of_board: Vec<&String> = staged.paths.iter().filter(|path| on_board(path)).collect();
+    if !of_board.is_empty() {
+        let by = By::one(actor.as_ref());
+        let judged = match staged.before.as_slice() {
+            [parent] => apart(parent, &staged.after, &of_board, &by)?,
+            // A merge is judged by what is new in it: what one of its parents has was judged there.
+            _ => None,
+        };
+        let judged = judged.map_or_else(|| compared(&staged.before, &staged.after, by), Ok);
+        let Judgement { changes, violations } = judged?;
         (reviewed.changes, reviewed.violations) = (changes, violations);
     }
     let elsewhere: Vec<&String> = staged.paths.iter().filter(|path| !on_board(path)).collect();
@@ -222,12 +230,53 @@ fn judged(before: &Snapshot, after: &Snapshot, tasks: &[Pair], others: &[Pair], 
             judgement.violations.push(Violation::error("roster-change", CONFIG, "", message, hint));
         }
     }
+    Ok(finished(judgement))
+}
+
+/// Judges a change of which these are all paths, without a look at the rest of the board; nothing where the rest could
+/// make a difference. Whoever commits waits for this: of a large board all else is what takes the time.
+fn apart(before: &Snapshot, after: &Snapshot, paths: &[&String], by: &By) -> Result<Option<Judgement>, Failure> {
+    let (Some(roster), Some(pairs)) = (usable(after), live_tasks_at(before, after, paths).map_err(unreadable)?) else {
+        return Ok(None);
+    };
+    let files = |side: fn(&Pair) -> &Option<Version>| -> Vec<BoardFile> {
+        pairs.iter().filter_map(|pair| file_of(pair, side(pair))).collect()
+    };
+    let (was, is) = (files(|pair| &pair.before), files(|pair| &pair.after));
+    let Some((was, mut is)) = check_apart(&was, &is, roster) else { return Ok(None) };
+    is.locate(|path| {
+        pairs.iter().filter_map(|pair| pair.after.as_ref()).find(|v| v.path == path).map(|v| v.bytes.clone())
+    });
+    let change = Change {
+        before,
+        after,
+        tasks: &pairs,
+        others: &[],
+        config_path: CONFIG,
+        actors: by.actors.clone(),
+        roster_by: by.roster.clone(),
+    };
+    let mut judgement = judge(&change)?;
+    let known: HashSet<_> = was.violations.iter().map(identity).collect();
+    judgement.violations.extend(is.violations.into_iter().filter(|v| !known.contains(&identity(v))));
+    Ok(Some(finished(judgement)))
+}
+
+/// Returns a task's file as it is checked.
+fn file_of(pair: &Pair, version: &Option<Version>) -> Option<BoardFile> {
+    let Version { path, bytes } = version.clone()?;
+    let role = FileRole::Live { stem: pair.stem.clone() };
+    Some(BoardFile { path, role, kind: FileKind::Ordinary, content: Ok(bytes) })
+}
+
+/// Says of each task how it is judged, now that everything is known that is wrong.
+fn finished(mut judgement: Judgement) -> Judgement {
     for change in &mut judgement.changes {
         change.verdict = Verdict::on(judgement.violations.iter().filter(|v| v.file == change.file));
     }
     judgement.violations.sort();
     judgement.violations.dedup();
-    Ok(judgement)
+    judgement
 }
 
 fn has_board(snapshot: &Snapshot) -> Result<bool, Failure> {
@@ -264,3 +313,7 @@ fn held_by_others(
     }
     Ok(found)
 }
+
+#[cfg(test)]
+#[path = "review_tests.rs"]
+mod tests;

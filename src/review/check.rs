@@ -155,6 +155,25 @@ pub fn check_with<'a>(
     pass.finish(options)
 }
 
+/// Checks live tasks whose files changed and of which the rules between files see the same as before, so that these can
+/// only find what they found before: what is left are the rules of each file. Nothing where they could see anything else;
+/// then all of the board has to be looked at. `roster` is that of both versions, which have all other files in common.
+pub fn check_apart(before: &[BoardFile], after: &[BoardFile], roster: &BoardConfig) -> Option<(Report, Report)> {
+    let look = |files: &[BoardFile]| {
+        let mut pass = Pass { roster: Some(folded(roster)), ..Pass::default() };
+        files.iter().for_each(|file| pass.look(file));
+        pass
+    };
+    let (before, after) = (look(before), look(after));
+    let is_same = before.tasks.len() == after.tasks.len()
+        && before.tasks.iter().zip(&after.tasks).all(|(before, after)| before.is_same_to_others(after));
+    is_same.then(|| (before.finish_apart(), after.finish_apart()))
+}
+
+fn folded(config: &BoardConfig) -> HashSet<String> {
+    config.agents.iter().map(|agent| agent.name.folded()).collect()
+}
+
 /// Returns the violation of a task whose id is not the stem of its file's name.
 pub fn id_mismatch(path: &str, stem: &str, task: &Task) -> Option<Violation> {
     (task.id.as_str() != stem).then(|| {
@@ -251,7 +270,7 @@ impl Pass {
         twins.extend(within::locks_place(path, &config));
         set_lines(&mut twins, std::str::from_utf8(bytes).unwrap_or_default());
         self.violations.extend(twins);
-        self.roster = Some(config.agents.iter().map(|agent| agent.name.folded()).collect());
+        self.roster = Some(folded(&config));
         self.config = Seen::Read(Box::new(config));
     }
 
@@ -284,6 +303,15 @@ impl Pass {
             }
         }
         self.tasks.push(kept);
+    }
+
+    /// Ends a pass over tasks whose neighbours were not looked at.
+    fn finish_apart(mut self) -> Report {
+        if let Some(roster) = &self.roster {
+            strangers(&self.tasks, roster, &mut self.violations);
+        }
+        self.violations.sort();
+        Report { violations: self.violations, checked: self.checked }
     }
 
     fn finish(mut self, options: &CheckOptions) -> Report {

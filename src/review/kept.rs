@@ -70,6 +70,16 @@ impl Kept {
         self.references(task);
     }
 
+    /// Tells whether the rules between files see the same of a task in two versions of its file. Names are looked at one
+    /// task at a time.
+    pub(super) fn is_same_to_others(&self, other: &Self) -> bool {
+        let Self { path, stem, archived, is_read, depends_on, parent, blocked_on, names: _, work } = self;
+        (*is_read && other.is_read)
+            && (path, stem, archived) == (&other.path, &other.stem, &other.archived)
+            && (depends_on, parent, blocked_on) == (&other.depends_on, &other.parent, &other.blocked_on)
+            && *work == other.work
+    }
+
     fn references(&mut self, task: &Task) {
         self.blocked_on = match &task.block {
             Some(Block::Dependency { on }) => {

@@ -592,8 +592,13 @@ fn what_the_hook_had_to_read_of_a_large_board_is_known_to_the_next_one() {
         clone.write(file, text);
         clone.git("add squad");
     };
-    for (text, code) in [(good.replace("Work on", "Rest from"), 0), ("{ broken".to_owned(), 4)] {
-        std::fs::remove_file(&index).unwrap();
+    std::fs::remove_file(&index).unwrap();
+    staged(&good.replace("Work on", "Rest from"));
+    clone.ok("hook pre-commit --agent olga");
+    assert!(!index.exists(), "what concerns no other task is judged without the others");
+    let waits = good.replace("\"chat\": []", "\"chat\": [],\n  \"dependsOn\": [\"t-001\"]");
+    for (text, code) in [(waits, 0), ("{ broken".to_owned(), 4)] {
+        let _ = std::fs::remove_file(&index);
         staged(&text);
         let first = clone.json("hook pre-commit --agent olga").0;
         assert_eq!(first.code, code, "{first}");
