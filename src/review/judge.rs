@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::check::set_lines;
 use super::replay::{Replay, newborn, replay};
 use super::secrets;
-use super::unexplained::{is_open_to, names, refusal_of, shapes, shrunk, who_acted};
+use super::unexplained::{is_open_to, names, refusal_of, shapes, shrunk, who_may_have_acted};
 use crate::model::board::{Board, BoardFault};
 use crate::model::config::{Agent, BoardConfig};
 use crate::model::id::AgentName;
@@ -182,7 +182,7 @@ impl<'a> World<'a> {
         after: &Task,
         action: &Action,
     ) -> Option<(Verb, String, String)> {
-        let names = self.actors.clone().unwrap_or_else(|| who_acted(before, after));
+        let names = self.actors.clone().unwrap_or_else(|| who_may_have_acted(before, after));
         let members: Vec<&Agent> = names.iter().filter_map(|name| self.member(name)).collect();
         let first = match members.first() {
             Some(first) => *first,

@@ -37,6 +37,8 @@ pub(super) struct Replay {
     pub whole: bool,
     /// Which evidence of the new version was handed in.
     pub handed_in: HashSet<String>,
+    /// To whom it must have been assigned between two entries, since the later one could not be without.
+    pub assigned: Vec<AgentName>,
 }
 
 /// Follows the new entries of a task's history.
@@ -65,6 +67,7 @@ pub(super) fn replay(
             stations: vec![before.clone()],
             whole: true,
             handed_in: before.evidence.iter().map(|e| e.id.clone()).collect(),
+            assigned: Vec::new(),
         },
         gate_unknown: false,
         shaped: false,
@@ -135,7 +138,7 @@ struct Reader<'a> {
     replay: Replay,
     /// Whether a gate was lifted of which nothing is left in the file.
     gate_unknown: bool,
-    /// Whether what needs no entry (who it is for, what it waits for) has been taken from the new version.
+    /// Whether what needs no entry (what it waits for, which paths it holds) has been taken from the new version.
     shaped: bool,
 }
 
@@ -166,7 +169,7 @@ impl<'a> Reader<'a> {
         for verb in &verbs {
             let (spoken, handed_in) = (self.spoken.clone(), self.replay.handed_in.clone());
             let Some(action) = self.action(*verb, at, entry) else { continue };
-            match self.take(&action, entry, actor)? {
+            match self.take(&action, at, entry, actor)? {
                 Ok(()) => return Ok(Ok(())),
                 Err(stop) => {
                     first.get_or_insert((*verb, stop));
@@ -202,13 +205,22 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes the step, if it may be taken by what the board was before, by what it is after, or between the two.
-    fn take(&mut self, action: &Action, entry: &HistoryEntry, actor: &Agent) -> Result<Result<(), Stop>, BoardFault> {
+    fn take(
+        &mut self,
+        action: &Action,
+        at: usize,
+        entry: &HistoryEntry,
+        actor: &Agent,
+    ) -> Result<Result<(), Stop>, BoardFault> {
         let operation = operation(entry.op, action.clone(), &self.replay.state, &entry.actor, entry.timestamp);
         let mut first = None;
-        for shaped in [self.shaped, true] {
+        for (to, shaped) in self.readings(at, &entry.actor) {
             let mut state = self.replay.state.clone();
             if shaped {
                 shape(&mut state, self.after);
+            }
+            if to.is_some() {
+                state.assigned.clone_from(&to);
             }
             let mut tries = vec![state.clone()];
             if self.gate_unknown {
@@ -223,6 +235,7 @@ impl<'a> Reader<'a> {
                             self.gate_unknown |= consumed;
                         }
                         self.shaped = shaped;
+                        self.replay.assigned.extend(to);
                         self.replay.stations.push(next.clone());
                         self.replay.state = next;
                         return Ok(Ok(()));
@@ -234,6 +247,22 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(Err(first.expect("it was tried at least once")))
+    }
+
+    /// Returns what may have happened before a step without an entry of its own, the least first: whom the task was
+    /// assigned to, and whether it was given the shape that it has now. Where it was free again later, it may have been
+    /// assigned more than once, and whoever takes the step may have been the assignee as well as whoever is in the end.
+    fn readings(&self, at: usize, actor: &AgentName) -> Vec<(Option<AgentName>, bool)> {
+        let mut assigned = vec![None];
+        let is_free_later = !self.is_last(at, |entry| entry.state == Status::Backlog);
+        for name in self.after.assigned.iter().chain(is_free_later.then_some(actor)) {
+            let to = Some(name.clone());
+            if self.replay.state.assigned != to && !assigned.contains(&to) {
+                assigned.push(to);
+            }
+        }
+        let shapes = if self.shaped { vec![true] } else { vec![false, true] };
+        assigned.iter().flat_map(|to| shapes.iter().map(|shaped| (to.clone(), *shaped))).collect()
     }
 
     fn step(
@@ -515,7 +544,6 @@ fn lifted(state: &Task, gate: Gate, entry: &HistoryEntry) -> Task {
 
 /// Takes from the new version what changes without an entry in the history. Who may do so is looked at apart.
 fn shape(state: &mut Task, after: &Task) {
-    state.assigned.clone_from(&after.assigned);
     state.category = after.category;
     state.depends_on.clone_from(&after.depends_on);
     state.files.clone_from(&after.files);

@@ -206,7 +206,7 @@ pub(super) fn shapes(
         let hint = "put the name back: whoever has had a hand in a task stays in it";
         found.push(Violation::error("participant-removed", path, "/participants", message, hint));
     }
-    let changes = changes(before, after, &replay.state);
+    let changes = changes(before, after, replay);
     for (pointer, action) in changes {
         if let Some(violation) = world.may_not(replay, before, after, &action).map(|(verb, who, why)| {
             let message = format!("{who} may not {} here: {why}", verb.command());
@@ -219,7 +219,8 @@ pub(super) fn shapes(
 }
 
 /// Returns the changes that need no entry, each as the action that makes it.
-fn changes(before: &Task, after: &Task, state: &Task) -> Vec<(&'static str, Action)> {
+fn changes(before: &Task, after: &Task, replay: &Replay) -> Vec<(&'static str, Action)> {
+    let state = &replay.state;
     let mut changes: Vec<(&'static str, Action)> = Vec::new();
     let mut edit = |pointer, change: FieldChange| changes.push((pointer, Action::Edit { changes: vec![change] }));
     if before.title != after.title {
@@ -254,6 +255,7 @@ fn changes(before: &Task, after: &Task, state: &Task) -> Vec<(&'static str, Acti
     for (pointer, _) in described.into_iter().filter(|(_, differs)| *differs) {
         edit(pointer, FieldChange::Tags { add: Vec::new(), remove: Vec::new() });
     }
+    changes.extend(replay.assigned.iter().map(|to| ("/assigned", Action::Assign { to: to.clone() })));
     if state.assigned != after.assigned
         && let Some(to) = after.assigned.clone().or_else(|| before.assigned.clone())
     {
@@ -311,8 +313,19 @@ pub(super) fn is_open_to(replay: &Replay, after: &Task, action: &Action, member:
     })
 }
 
+/// Returns everybody who may have had a hand in a change that names who acted; nobody where it names no one. Whoever made
+/// the task, is its assignee or has taken part before leaves no name when they act again.
+pub(super) fn who_may_have_acted(before: &Task, after: &Task) -> Vec<AgentName> {
+    let mut names = who_acted(before, after);
+    if !names.is_empty() {
+        let known = before.created_by.iter().chain(&before.assigned).chain(&after.assigned);
+        names.extend(known.chain(&before.participants).cloned());
+    }
+    names
+}
+
 /// Returns everybody whose name the change itself gives as having acted.
-pub(super) fn who_acted(before: &Task, after: &Task) -> Vec<AgentName> {
+fn who_acted(before: &Task, after: &Task) -> Vec<AgentName> {
     let known = before.state_history.len();
     let mut names: Vec<AgentName> = after.state_history.iter().skip(known).map(|e| e.actor.clone()).collect();
     let old: HashSet<&str> = before.chat.iter().map(|m| m.id.as_str()).collect();

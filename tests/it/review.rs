@@ -200,6 +200,73 @@ fn a_branch_is_judged_from_where_it_parted_and_squashed_as_well() {
     assert_eq!((codes(&answer), &answer["verdict"]), (vec![], &json!("pass")), "{answer}");
 }
 
+/// Squashes all that happened since a commit into one on a branch, and returns what a review says of it.
+fn squashed(clone: &Checkout, since: &str) -> Value {
+    clone.git("pull --quiet");
+    clone.git(&format!("checkout --quiet -B squashed {since}"));
+    clone.git("merge --quiet --squash main");
+    commit(clone, "squashed");
+    let ran = clone.json(&format!("review {since}..squashed")).0;
+    clone.git("checkout --quiet main");
+    ran.json()
+}
+
+#[test]
+fn whom_a_task_was_assigned_to_between_two_steps_is_no_riddle_once_all_is_squashed() {
+    let complete = |who: &str| {
+        format!("complete t-1 --agent {who} --deliverable d --summary s --evidence url:https://example.test")
+    };
+    let reopen = || "reopen t-1 --agent olga --reason 'not yet'".to_owned();
+    let assign = |to: &str| format!("assign t-1 {to} --agent olga");
+    let claim = |who: &str| format!("claim t-1 --agent {who}");
+    let ways: Vec<Vec<String>> = vec![
+        // It went to somebody else in between, and is again whose it was.
+        vec![
+            vec![claim("scout"), complete("scout"), reopen(), assign("vault")],
+            vec![claim("vault"), complete("vault"), reopen(), assign("scout")],
+        ]
+        .concat(),
+        // The last word is an assignment, by whoever made the task and left no other name on it.
+        vec![claim("scout"), "release t-1 --agent scout --note later".to_owned(), assign("vault")],
+        vec![assign("vault"), claim("vault"), complete("vault"), reopen(), assign("scout"), claim("scout")],
+        vec![claim("scout"), "release t-1 --agent scout --note later".to_owned(), assign("vault"), claim("vault")],
+    ];
+    for way in &ways {
+        for made_by in ["olga", "knox"] {
+            let room = Room::with_tasks(&[hand_task("t-1", json!({"assigned": "scout", "createdBy": made_by}))]);
+            let clone = room.clone_as("olga");
+            let before = clone.git("rev-parse HEAD");
+            for line in way {
+                clone.ok(line);
+            }
+            let answer = squashed(&clone, &before);
+            assert_eq!((&answer["ok"], &answer["verdict"]), (&json!(true), &json!("pass")), "{way:?}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn nobody_takes_a_task_by_saying_that_it_was_assigned_to_them() {
+    let (_room, clone) = board();
+    by_hand(&clone, "t-1", |t| {
+        let at = later(t, 1000);
+        t["status"] = json!("in-progress");
+        t["assigned"] = json!("vault");
+        t["epoch"] = json!(1);
+        t["claim"] = json!({"agent": "vault", "epoch": 1, "at": at, "leaseSeconds": 900});
+        t["updatedAt"] = json!(at);
+        t["participants"] = json!(["vault"]);
+        t["stateHistory"] = json!([{"state": "in-progress", "timestamp": at, "actor": "vault", "trigger": "claim"}]);
+    });
+    clone.git("add squad");
+    for (who, passes) in [("vault", false), ("olga", true)] {
+        let ran = clone.json(&format!("hook pre-commit --agent {who}")).0;
+        let answer = ran.json();
+        let found = if answer["ok"] == true { answer } else { answer["error"].clone() };
+        assert_eq!(codes(&found).contains(&"not-permitted"), !passes, "{who}: {found}");
+    }
+}
+
 #[test]
 fn every_format_is_safe_with_hostile_texts() {
     let (_room, clone) = board();
