@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::commits::Source;
 use super::earlier::History;
 use super::store::{AccessFault, BoardStore};
 use crate::git::{Expected, Oid, PushOutcome, Update};
@@ -119,7 +120,7 @@ impl BoardStore {
     /// # Errors
     /// [`AccessFault::Git`] when the store cannot be read.
     pub fn reach_back(&self, commit: Oid, head: Oid, limit: Option<Duration>) -> Result<bool, AccessFault> {
-        let history = History { store: self.store.clone(), head };
+        let history = History { source: Source::Store(self.store.clone()), head };
         // A little more first, which is enough for most; then all there is.
         for by in [Some(super::exchange::DEEPEN_BY), None] {
             if history.holds(commit)? || !self.store.is_shallow() {

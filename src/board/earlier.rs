@@ -5,14 +5,13 @@
 //! another machine.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::rc::Rc;
 
 use super::commits::{Source, TreeFiles};
 use super::files::{Entry, EntryKind, Files};
 use super::layout::{ARCHIVE_DIR, LIVE_DIR, stem_of, task_path, task_stem};
 use super::receipt;
 use super::snapshot::{Snapshot, strict};
-use crate::git::{CommitInfo, GitError, Oid, Store};
+use crate::git::{CommitInfo, GitError, Oid};
 use crate::model::board::{Board, BoardFault, Place};
 use crate::model::config::BoardConfig;
 use crate::model::earlier::{Departure, Earlier, Later};
@@ -23,7 +22,7 @@ use crate::model::task::{SCHEMA_VERSION, Task};
 #[derive(Clone)]
 pub(super) struct History {
     /// Where they are.
-    pub store: Rc<Store>,
+    pub source: Source,
     /// The newest of them. What is decided on top of it and has no commit yet belongs to it all the same.
     pub head: Oid,
 }
@@ -40,10 +39,11 @@ enum Kinship {
 
 impl History {
     fn kinship(&self, commit: Oid) -> Result<Kinship, GitError> {
-        if self.store.contains(commit) && self.store.is_ancestor(commit, self.head)? {
+        let objects = self.source.objects();
+        if objects.contains(commit) && objects.is_ancestor(commit, self.head)? {
             return Ok(Kinship::Ancestor);
         }
-        Ok(if self.store.is_shallow() { Kinship::Unknown } else { Kinship::Stranger })
+        Ok(if objects.is_shallow() { Kinship::Unknown } else { Kinship::Stranger })
     }
 
     /// Tells whether a commit belongs to it, and everything since is here.
@@ -53,7 +53,7 @@ impl History {
 
     /// Returns what lies between a commit and the head, oldest first; nothing where a part of it is not here.
     fn after(&self, commit: Oid) -> Result<Option<Vec<CommitInfo>>, GitError> {
-        let mut commits = self.store.walk(self.head, Some(commit))?;
+        let mut commits = self.source.objects().walk(self.head, Some(commit))?;
         if commits.iter().any(|commit| commit.cut_off) {
             return Ok(None);
         }
@@ -154,13 +154,13 @@ impl Snapshot {
         commits: &[CommitInfo],
         departed: &mut BTreeMap<TaskId, Departure>,
     ) -> Result<(), GitError> {
-        let store = &history.store;
+        let objects = history.source.objects();
         let mut seen = HashSet::new();
         for commit in commits {
-            let parent = commit.parents.first().map(|parent| store.read_commit(*parent)).transpose()?;
+            let parent = commit.parents.first().map(|parent| objects.read_commit(*parent)).transpose()?;
             let by_operation = receipt::marks(&commit.message).op.is_some();
-            let files = TreeFiles::new(Source::Store(store.clone()), Some(commit.tree));
-            for change in store.diff_trees(parent.map(|parent| parent.tree), Some(commit.tree))? {
+            let files = TreeFiles::new(history.source.clone(), Some(commit.tree));
+            for change in objects.diff_trees(parent.map(|parent| parent.tree), Some(commit.tree))? {
                 let Some((_, blob)) = change.new else { continue };
                 let Some(id) = stem_of(&change.path).and_then(|stem| TaskId::new(stem).ok()) else { continue };
                 let Some(departure) = departed.get_mut(&id) else { continue };
@@ -198,8 +198,8 @@ impl Snapshot {
 }
 
 fn at(history: &History, commit: Oid) -> Result<Snapshot, BoardFault> {
-    let tree = history.store.read_commit(commit).map_err(unreadable)?.tree;
-    Ok(Snapshot::new(Box::new(TreeFiles::new(Source::Store(history.store.clone()), Some(tree)))))
+    let tree = history.source.objects().read_commit(commit).map_err(unreadable)?.tree;
+    Ok(Snapshot::new(Box::new(TreeFiles::new(history.source.clone(), Some(tree)))))
 }
 
 /// Returns the configuration where it can be used; one that is damaged is as good as none.

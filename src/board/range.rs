@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::Oid;
 use super::commits::{IndexFiles, Source, TreeFiles};
+use super::earlier::History;
 use super::repository::Repository;
 use super::snapshot::Snapshot;
 use super::store::AccessFault;
@@ -22,6 +23,13 @@ pub struct Range {
     /// What lies between, newest first.
     pub commits: Vec<CommitInfo>,
     objects: Rc<Objects>,
+}
+
+impl Range {
+    /// Returns the objects that it is read from.
+    pub fn objects(&self) -> &Objects {
+        &self.objects
+    }
 }
 
 /// Why there is no such range.
@@ -63,13 +71,13 @@ impl Repository {
         Ok(Ok(Range { base, head, commits, objects }))
     }
 
-    /// Returns the board at both ends of a range.
+    /// Returns the board at a commit of a range, with the history that it comes from.
     ///
     /// # Errors
-    /// [`AccessFault::Git`] where one cannot be read.
-    pub fn ends(&self, range: &Range) -> Result<(Snapshot, Snapshot), AccessFault> {
-        let at = |commit| self.at(Source::User(range.objects.clone()), commit);
-        Ok((at(range.base)?, at(range.head)?))
+    /// [`AccessFault::Git`] where it cannot be read.
+    pub fn board_at(&self, range: &Range, commit: Oid) -> Result<Snapshot, AccessFault> {
+        let source = Source::User(range.objects.clone());
+        Ok(self.at(source.clone(), commit)?.with_history(History { source, head: commit }))
     }
 
     /// Returns what is staged; `index` is the file that a hook was given.

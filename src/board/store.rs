@@ -327,7 +327,7 @@ impl BoardStore {
         let tree = head.map(|head| self.store.read_commit(head)).transpose()?.map(|commit| commit.tree);
         let board = self.indexed(Box::new(TreeFiles::new(Source::Store(self.store.clone()), tree)));
         Ok(match head {
-            Some(head) => board.with_history(History { store: self.store.clone(), head }),
+            Some(head) => board.with_history(History { source: Source::Store(self.store.clone()), head }),
             None => board,
         })
     }

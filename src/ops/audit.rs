@@ -4,24 +4,21 @@
 //! again on the commit before, and must come to the very same files: so no server, log or clock has to be believed.
 //! The history is read from the commit that made the board, and each commit once.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
+use super::again::{author_fault, faults};
 use super::check::unreadable;
 use super::failure::Failure;
-use super::review::{By, compared, member_of};
+use super::review::{By, compared};
 use super::session::{Freshness, Session};
 use super::signing::Signers;
-use crate::board::commits::Source;
 use crate::board::layout::{self, stem_of};
 use crate::board::receipt;
-use crate::board::render::{files_of, first_attributes};
 use crate::board::snapshot::Snapshot;
 use crate::board::store::AccessFault;
-use crate::board::{CommitInfo, Objects, Oid};
-use crate::model::board::{Board, Decision};
+use crate::board::{CommitInfo, Oid};
+use crate::model::board::Board;
 use crate::model::code::ErrorCode;
-use crate::model::config::BoardConfig;
-use crate::model::decide::decide;
 use crate::model::id::{OpId, TaskId};
 use crate::model::operation::{Action, Operation, Verb};
 use crate::model::vocabulary::IdentityPolicy;
@@ -67,6 +64,7 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
         task,
         done: HashMap::new(),
         refused: HashSet::new(),
+        signers: Signers::of(&session.board.settings),
         told_of_signers: false,
         found: Audited::default(),
     };
@@ -96,6 +94,8 @@ struct Auditor<'a> {
     /// Which commit carries out which operation.
     done: HashMap<OpId, String>,
     refused: HashSet<OpId>,
+    /// Whose keys this clone trusts.
+    signers: Option<Signers>,
     /// Whether it was said that nobody's key is known.
     told_of_signers: bool,
     found: Audited,
@@ -174,38 +174,6 @@ impl Auditor<'_> {
         Ok(())
     }
 
-    /// Where the board asks for more than a name, whoever wrote the commit is the actor, or whoever signed the operation.
-    fn is_authored(&mut self, commit: &CommitInfo, operation: &Operation, config: &BoardConfig) {
-        match config.policy.identity {
-            IdentityPolicy::Name => return,
-            IdentityPolicy::Email => {}
-            IdentityPolicy::Signature => return self.is_signed(commit, operation, config),
-        }
-        let author = member_of(config, &commit.author.email);
-        if author.as_ref() != Some(&operation.actor) {
-            let who = author
-                .map_or_else(|| format!("<{}>, whom no member has", commit.author.email), |name| name.to_string());
-            let message = format!("{} acts, and the author is {who}", operation.actor);
-            self.report(commit, "foreign-actor", &message);
-        }
-    }
-
-    fn is_signed(&mut self, commit: &CommitInfo, operation: &Operation, config: &BoardConfig) {
-        let session = self.session;
-        let Some(signers) = Signers::of(&session.board.settings) else {
-            if !std::mem::replace(&mut self.told_of_signers, true) {
-                let message =
-                    "the board wants signatures, and this clone trusts no keys: `git config squad.allowedSigners FILE`";
-                self.report(commit, "unverified", message);
-            }
-            return;
-        };
-        let Some(actor) = config.agent(&operation.actor) else { return };
-        if let Err(why) = signers.verify(operation, actor, session.board.place.run_dir()) {
-            self.report(commit, "unverified", &format!("operation {} by {}: {why}", operation.id, operation.actor));
-        }
-    }
-
     fn decide_again(&mut self, commit: &CommitInfo, operation: &Operation) -> Result<(), Failure> {
         let parent = match commit.parents.as_slice() {
             [] => None,
@@ -220,8 +188,15 @@ impl Auditor<'_> {
             return Ok(());
         }
         let before = self.session.snapshot(parent)?;
-        if let Ok(Some(config)) = before.config() {
-            self.is_authored(commit, operation, config);
+        let (session, signers) = (self.session, self.signers.as_ref());
+        if let Ok(Some(config)) = before.config()
+            && let Some(fault) = author_fault(commit, operation, config, signers, session.board.place.run_dir())
+        {
+            // That no key is trusted here is wrong once, and not with each commit.
+            let is_about_keys = config.policy.identity == IdentityPolicy::Signature && signers.is_none();
+            if !is_about_keys || !std::mem::replace(&mut self.told_of_signers, true) {
+                self.report_file(commit, fault.code, &fault.file, &fault.message);
+            }
         }
         if let (Action::BackupRestore { commit, .. }, Some(parent)) = (&operation.action, parent)
             && let Ok(version) = commit.parse::<Oid>()
@@ -232,58 +207,8 @@ impl Auditor<'_> {
                 return Err(not_all_here());
             }
         }
-        let changes = match decide(&before, operation) {
-            Ok(Decision::Applied(changes)) => changes,
-            Ok(Decision::Refused(refusal)) => {
-                self.report(commit, "not-allowed", &refusal.message());
-                return Ok(());
-            }
-            Ok(Decision::Unchanged(unchanged)) => {
-                self.report(commit, "not-allowed", &unchanged.why);
-                return Ok(());
-            }
-            Ok(Decision::AlreadyDecided(_)) => return Ok(()),
-            Err(fault) => {
-                self.report(commit, "undecidable", &fault.to_string());
-                return Ok(());
-            }
-        };
-        if !receipt::is_of(&commit.message, operation, &changes.receipt) {
-            self.report(commit, "forged-receipt", "its message does not say what the operation does");
-        }
-        let made = files_of(&before, &changes).and_then(|files| Ok((files, first_attributes(&before, &changes)?)));
-        let (files, first) = match made {
-            Ok(made) => made,
-            Err(fault) => {
-                self.report(commit, "undecidable", &fault.to_string());
-                return Ok(());
-            }
-        };
-        // Most files can become one thing only.
-        let mut wanted: BTreeMap<String, Vec<Option<Oid>>> = BTreeMap::new();
-        for file in files.into_iter().chain(first) {
-            let blob = file.content.as_deref().map(Objects::hash_blob).transpose().map_err(AccessFault::from)?;
-            wanted.entry(file.path).or_default().push(blob);
-        }
-        let store = self.session.board.objects();
-        let tree = parent.map(|parent| store.read_commit(parent)).transpose().map_err(AccessFault::from)?;
-        let changed = store.diff_trees(tree.map(|commit| commit.tree), Some(commit.tree)).map_err(AccessFault::from)?;
-        for change in changed {
-            let now = change.new.map(|(_, blob)| blob);
-            match wanted.remove(&change.path) {
-                Some(blobs) if blobs.contains(&now) => {}
-                Some(_) => {
-                    self.report_file(commit, "other-content", &change.path, "it is not what the operation makes");
-                }
-                None => self.report_file(commit, "beyond-operation", &change.path, "the operation does not touch it"),
-            }
-        }
-        for (path, blobs) in wanted {
-            let source = Source::Store(self.session.board.store());
-            let there = source.objects().lookup(commit.tree, &path).map_err(AccessFault::from)?;
-            if !blobs.contains(&there.map(|entry| entry.oid)) {
-                self.report_file(commit, "other-content", &path, "what the operation makes of it is missing");
-            }
+        for fault in faults(session.board.objects(), &before, commit, operation)? {
+            self.report_file(commit, fault.code, &fault.file, &fault.message);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! Joins the board, the clock and the publish loop. Never prints, exits or reads arguments: surfaces do.
 
 pub mod act;
+mod again;
 pub mod audit;
 pub mod backup;
 pub mod beat;
@@ -35,6 +36,7 @@ pub mod publish;
 pub mod publisher;
 pub mod queue;
 pub mod recover;
+mod restored;
 pub mod review;
 pub mod rewind;
 pub mod run;

@@ -7,14 +7,15 @@ use std::path::Path;
 
 use super::check::{check_snapshot, unreadable};
 use super::failure::Failure;
+use super::restored::{self, Look};
 use super::session::named;
-use crate::board::CommitInfo;
 use crate::board::difference::{live_tasks_at, others_that_differ, tasks_that_differ};
 use crate::board::layout::{CONFIG, ROOT};
-use crate::board::range::NoRange;
+use crate::board::range::{NoRange, Range};
 use crate::board::render::Overlay;
 use crate::board::repository::Repository;
 use crate::board::snapshot::Snapshot;
+use crate::board::{CommitInfo, Oid};
 use crate::model::board::Board;
 use crate::model::code::ErrorCode;
 use crate::model::config::{Agent, BoardConfig, address_of};
@@ -54,15 +55,15 @@ impl Reviewed {
 pub fn review(repository: &Repository, range: &str) -> Result<Reviewed, Failure> {
     let (base, head) = ends(range)?;
     let range = repository.range(base, head)?.map_err(|fault| no_range(&fault, base, head))?;
-    let (before, after) = repository.ends(&range)?;
     let mut reviewed = Reviewed {
         base: range.base.to_string(),
         head: Some(range.head.to_string()),
         commits: range.commits.len(),
         ..Reviewed::default()
     };
+    let before = repository.board_at(&range, range.base)?;
     let by = usable(&before).map_or_else(By::nobody, |config| By::authors(config, &range.commits));
-    let Judgement { changes, violations } = compared(&[before], &after, by)?;
+    let Judgement { changes, violations } = judged_over(repository, &range, &by)?;
     (reviewed.changes, reviewed.violations) = (changes, violations);
     Ok(reviewed)
 }
@@ -183,6 +184,22 @@ pub(super) fn member_of(config: &BoardConfig, email: &str) -> Option<AgentName> 
     config.agents.iter().find(is).map(|agent| agent.name.clone())
 }
 
+/// Judges a range as a whole, from one end to the other, but for what a restored backup has changed: that no step explains.
+fn judged_over(repository: &Repository, range: &Range, by: &By) -> Result<Judgement, Failure> {
+    let at = |commit: Oid| -> Result<Snapshot, Failure> { Ok(repository.board_at(range, commit)?) };
+    let judge = |from: Oid, to: Oid| compared(&[at(from)?], &at(to)?, by.clone());
+    let whole = judge(range.base, range.head)?;
+    if whole.violations.is_empty() {
+        return Ok(whole);
+    }
+    let restores = restored::genuine(repository, range)?;
+    if restores.is_empty() {
+        return Ok(whole);
+    }
+    let standing = |commit: Oid| Ok(check_snapshot(&at(commit)?)?.violations.iter().map(identity).collect());
+    Look { range, judge: &judge, standing: &standing }.between(range.base, range.head, &restores)
+}
+
 /// Compares a version of the board with those that it is made on.
 pub(super) fn compared(before: &[Snapshot], after: &Snapshot, by: By) -> Result<Judgement, Failure> {
     let nothing = [Snapshot::new(Box::new(Overlay::default()))];
@@ -270,7 +287,7 @@ fn file_of(pair: &Pair, version: &Option<Version>) -> Option<BoardFile> {
 }
 
 /// Says of each task how it is judged, now that everything is known that is wrong.
-fn finished(mut judgement: Judgement) -> Judgement {
+pub(super) fn finished(mut judgement: Judgement) -> Judgement {
     for change in &mut judgement.changes {
         change.verdict = Verdict::on(judgement.violations.iter().filter(|v| v.file == change.file));
     }
@@ -284,7 +301,10 @@ fn has_board(snapshot: &Snapshot) -> Result<bool, Failure> {
 }
 
 /// What makes two violations the same one in two versions: lines move.
-fn identity(violation: &Violation) -> (&'static str, String, String, String) {
+pub(super) type Identity = (&'static str, String, String, String);
+
+/// Returns what makes a violation the same one in another version.
+pub(super) fn identity(violation: &Violation) -> Identity {
     (violation.code, violation.file.clone(), violation.pointer.clone(), violation.message.clone())
 }
 

@@ -132,6 +132,82 @@ fn a_task_that_has_moved_on_keeps_what_was_said_and_its_old_holder_is_fenced() {
     scout.ok("claim t-3 --agent scout");
 }
 
+/// Returns what a review of these commits finds wrong, as rules.
+fn found(clone: &Checkout, range: &str) -> Vec<String> {
+    let answer = clone.json(&format!("review {range}")).0.json();
+    let answer = if answer["ok"] == true { answer } else { answer["error"].clone() };
+    let errors = answer["violations"].as_array().unwrap().iter().filter(|v| v["severity"] == "error");
+    errors.map(|v| v["code"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_review_across_a_restored_backup_blames_what_was_done_by_hand_and_not_the_way_back() {
+    let (room, clone) = board();
+    clone.git("pull --quiet");
+    let base = clone.git("rev-parse HEAD");
+    clone.ok("edit t-2 --title 'Before the backup'");
+    clone.ok("backup early");
+    // What is kept has moved on, what is damaged is healed.
+    clone.ok("claim t-3 --agent scout");
+    clone.ok("comment t-3 'half of it is done' --agent scout");
+    let damaged = by_hand(&room, "t-4", |task| task["status"] = json!("completed"));
+    room.put(&[(file("t-4"), Some(damaged))]);
+    clone.ok("backup restore early");
+    clone.ok("claim t-5 --agent scout");
+    // A second one, back to before the first.
+    clone.ok("backup restore early");
+    clone.ok("edit t-2 --title 'After both'");
+    clone.git("pull --quiet");
+    assert_eq!(found(&clone, &format!("{base}..HEAD")), Vec::<String>::new());
+    assert_eq!(found(&clone, "HEAD~1..HEAD"), Vec::<String>::new());
+    let answer = clone.ok(&format!("review {base}..HEAD"));
+    assert_eq!(answer["verdict"], "pass", "{answer}");
+    assert!(ids(&answer["changes"]).contains(&"t-3".to_owned()), "{answer}");
+
+    // What a hand does after it, to the very file that came back, is found as ever.
+    clone.git("checkout --quiet -b change");
+    let broken = by_hand(&room, "t-3", |task| task["epoch"] = json!(99));
+    clone.write(&file("t-3"), broken);
+    clone.git("commit --quiet --no-verify --all --message later");
+    assert_eq!(found(&clone, &format!("{base}..change")), ["automatic-field"]);
+}
+
+#[test]
+fn what_only_says_that_it_restored_a_backup_is_what_it_was_without_that_word() {
+    let (room, clone) = board();
+    clone.git("pull --quiet");
+    clone.ok("backup early");
+    clone.ok("claim t-3 --agent scout");
+    clone.git("pull --quiet");
+    let base = clone.git("rev-parse HEAD");
+    clone.ok("backup restore early");
+    clone.git("pull --quiet");
+    let message = clone.git("log -1 --format=%B");
+    assert_eq!(found(&clone, &format!("{base}..HEAD")), Vec::<String>::new());
+    // The same message over more than the operation does, and over something else.
+    let commit = |name: &str, message: &str| {
+        clone.write("message", message);
+        clone.git("add squad .claude");
+        clone.git("commit --quiet --no-verify --file message");
+        assert!(!found(&clone, &format!("{base}..HEAD")).is_empty(), "{name}");
+    };
+    clone.git(&format!("checkout --quiet -B more {base}"));
+    clone.git("checkout --quiet main -- squad .claude");
+    clone.write(&file("t-6"), by_hand(&room, "t-6", |task| task["epoch"] = json!(7)));
+    commit("more", &message);
+    clone.git(&format!("checkout --quiet -B other {base}"));
+    clone.git("checkout --quiet main -- squad .claude");
+    clone.write(&file("t-3"), by_hand(&room, "t-3", |task| task["title"] = json!("slipped in")));
+    commit("other", &message);
+    // By somebody who may not go back, or without an operation at all.
+    clone.git(&format!("checkout --quiet -B lesser {base}"));
+    clone.git("checkout --quiet main -- squad .claude");
+    commit("lesser", &message.replace("olga", "scout"));
+    clone.git(&format!("checkout --quiet -B mute {base}"));
+    clone.git("checkout --quiet main -- squad .claude");
+    commit("mute", "back to early");
+}
+
 #[test]
 fn a_claim_that_comes_back_is_of_a_new_epoch_so_that_nobody_acts_under_the_old_one() {
     let (room, clone) = board();
