@@ -17,6 +17,7 @@ use crate::model::vocabulary::words;
 mod around;
 mod here;
 mod there;
+mod tried;
 
 words! {
     /// What came of a probe.
@@ -128,6 +129,7 @@ pub fn examine(options: Options, clock: Rc<dyn Clock>) -> Vec<Probe> {
     probes.push(here::worktree(&session));
     probes.push(here::unpushed(&session));
     probes.push(here::hook(&session));
+    probes.push(tried::hook(&session));
     probes.push(here::merge_driver(&session));
     probes.push(around::program(&session));
     probes

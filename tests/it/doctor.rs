@@ -123,6 +123,7 @@ fn of_a_healthy_clone_nothing_is_said_but_that_all_is_well() {
             "worktree",
             "unpushed",
             "hook",
+            "hook-run",
             "merge-driver",
             "program",
         ]
@@ -557,4 +558,58 @@ fn a_hook_that_was_installed_and_is_gone_is_a_failure_until_it_is_back_or_not_wa
     assert_eq!(hook()["state"], "ok");
     run("hook uninstall");
     assert_eq!(hook()["state"], "ok");
+}
+
+#[test]
+fn a_hook_is_tried_and_what_does_not_refuse_is_no_hook() {
+    let (room, clone) = healthy();
+    let path = clone.path_with_git("2.53.0");
+    let probe = |name: &str| check(&examined(&clone, &[("PATH", &path)]), name);
+    let is = |state: &str, says: &str| {
+        let probe = probe("hook-run");
+        assert!(probe["state"] == state && probe["detail"].as_str().unwrap().contains(says), "{probe}");
+    };
+    let hook = clone.dir.join(".git/hooks/pre-commit");
+    let before = (clone.status(), clone.git("rev-parse HEAD"), std::fs::read(clone.dir.join(".git/index")).unwrap());
+    is("ok", "none to try");
+    assert_eq!(clone.squad_with(&words("hook install"), b"", &[("PATH", &path)]).0.code, 0);
+    is("ok", "refuses a commit that takes the board away");
+    // What the user has in the same script is not run for it.
+    let lines = clone.read(".git/hooks/pre-commit");
+    clone.write(".git/hooks/pre-commit", format!("{lines}touch {}/ran\n", room.path().display()));
+    is("ok", "refuses a commit");
+    assert!(!room.path().join("ran").exists());
+    // A program of that name which judges nothing, and one that falls over.
+    for (script, says) in
+        [("exit 0", "lets a commit pass"), ("echo broken >&2; exit 1", "ends with 1, and with no verdict: broken")]
+    {
+        let fake = room.path().join("fake-squad");
+        std::fs::write(&fake, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).unwrap();
+        clone.write(".git/hooks/pre-commit", lines.replace(env!("CARGO_BIN_EXE_squad"), fake.to_str().unwrap()));
+        is("failed", says);
+        assert_eq!(probe("hook")["state"], "ok", "it looks as it should");
+    }
+    clone.write(".git/hooks/pre-commit", &lines);
+    is("ok", "refuses a commit");
+    // It is there, and git does not run it: each reason has its own remedy.
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let off = probe("hook");
+    assert!(off["state"] == "failed" && off["detail"].as_str().unwrap().contains("not executable"), "{off}");
+    assert!(off["fix"].as_str().unwrap().starts_with("`chmod +x "), "{off}");
+    is("skipped", "no hook");
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    clone.git("config core.hooksPath elsewhere");
+    let shadowed = probe("hook");
+    let detail = shadowed["detail"].as_str().unwrap();
+    assert!(shadowed["state"] == "failed" && detail.contains("git looks for hooks in"), "{shadowed}");
+    is("skipped", "no hook");
+    clone.git("config --unset core.hooksPath");
+    let after = (clone.status(), clone.git("rev-parse HEAD"), std::fs::read(clone.dir.join(".git/index")).unwrap());
+    assert_eq!(after, before, "nothing was changed by trying");
+    // Where the board is not what is checked out there is nothing that it could refuse.
+    clone.git("checkout --quiet --orphan apart");
+    clone.git("rm -r --quiet --cached .");
+    clone.git("commit --quiet --no-verify --allow-empty -m apart");
+    is("skipped", "no board in what is checked out");
 }

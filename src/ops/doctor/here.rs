@@ -245,6 +245,10 @@ pub(super) fn hook(session: &Session) -> Probe {
         return Probe::skipped("hook", "there is none");
     };
     let detail = format!("{}: {}", hook.path, hook.detail);
+    if hook.state == State::Failed && was_installed(&repository) {
+        let fix = hook.fix.clone().unwrap_or_else(|| "`squad hook install` puts it in again".to_owned());
+        return Probe::failed("hook", format!("the hook that was installed here is not run: {detail}")).fix(fix);
+    }
     if hook.state != State::Ok && was_installed(&repository) {
         return Probe::failed("hook", format!("the hook that was installed here is gone: {detail}"))
             .fix("`squad hook install` puts it in again; `squad hook uninstall` says that it is not wanted");

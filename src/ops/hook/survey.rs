@@ -62,6 +62,31 @@ pub fn status(repository: &Repository) -> Result<Vec<Hook>, Failure> {
     Ok(Survey::of(repository)?.hooks())
 }
 
+/// What squad put where git runs it, in a form that can be run without whatever else stands there.
+pub(in crate::ops) enum Installed {
+    /// A script in which there is nothing else.
+    Script(PathBuf),
+    /// Lines for a shell.
+    Lines(String),
+}
+
+/// Returns what squad put there and git runs; nothing where it put nothing, or git does not run it.
+///
+/// # Errors
+/// [`Failure`] where the configuration or a hook cannot be read.
+pub(in crate::ops) fn installed(repository: &Repository) -> Result<Option<Installed>, Failure> {
+    let survey = Survey::of(repository)?;
+    if let Some(hook) = survey.configured.as_ref().filter(|hook| survey.runs_configured && hook.off_by.is_none()) {
+        return Ok(Some(Installed::Lines(hook.command.clone())));
+    }
+    let Script::Shell(bytes) = &survey.script else { return Ok(None) };
+    let Some(range) = block::find(bytes).filter(|_| is_program(&survey.file)) else { return Ok(None) };
+    Ok(Some(match block::without_lines(bytes) {
+        None => Installed::Script(survey.file),
+        Some(_) => Installed::Lines(String::from_utf8_lossy(&bytes[range]).into_owned()),
+    }))
+}
+
 impl<'a> Survey<'a> {
     pub(super) fn of(repository: &'a Repository) -> Result<Self, Failure> {
         let folder = repository.hooks_folder()?;
