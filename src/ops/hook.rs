@@ -3,7 +3,7 @@
 //! Owns what is judged and where a hook may be put. A hook of somebody else is never replaced, and a file of a hook
 //! manager never touched. How squad's lines read is in `block`, who else may own the hooks in `managers`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -22,6 +22,7 @@ mod managers;
 mod survey;
 
 pub use install::{Change, Changed, install, uninstall, was_installed};
+pub(super) use survey::{Installed, installed};
 pub use survey::{find_repository, status};
 
 /// The event of git that squad has something to say about.
@@ -86,16 +87,33 @@ impl Hook {
     }
 }
 
+/// What git tells a hook of where it runs.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// The index that holds what is about to be committed.
+    pub index: Option<PathBuf>,
+    /// The folder of the repository, where that is known.
+    pub git_dir: Option<PathBuf>,
+}
+
 /// Judges what is staged for the commit that is about to be made in a folder's repository, against what it is made on;
-/// `index` is the file that git gave the hook, `agent` who is said to commit. Reads only, asks no remote, and has nothing
-/// to say where there is no board.
+/// `agent` is who is said to commit. Reads only, asks no remote, and has nothing to say where there is no board.
 ///
 /// # Errors
 /// [`Failure`] `internal` when it cannot be judged; what is wrong with it is in the result.
-pub fn pre_commit(dir: &Path, index: Option<&Path>, agent: Option<&AgentName>) -> Result<Reviewed, Failure> {
+pub fn pre_commit(dir: &Path, told: &Told, agent: Option<&AgentName>) -> Result<Reviewed, Failure> {
     let judged = || -> Result<Reviewed, Failure> {
-        match Repository::find(Git::new(), dir) {
-            Ok(repository) => review_staged(&repository, index, agent),
+        let (found, index) = match (Repository::find(Git::new(), dir), &told.git_dir) {
+            // A repository around the folder is the one, whatever another one's hook has left in the environment. Where
+            // there is none, its folder is elsewhere, and only git knows where.
+            (Err(GitError::NotARepository { .. }), Some(git_dir)) => {
+                let index = told.index.as_ref().map(|index| dir.join(index));
+                (Repository::find(Git::new(), &dir.join(git_dir)), index)
+            }
+            (found, _) => (found, told.index.clone()),
+        };
+        match found {
+            Ok(repository) => review_staged(&repository, index.as_deref(), agent),
             // No board can be where squad does not work at all.
             Err(GitError::NotARepository { .. } | GitError::UnsupportedObjectFormat { .. }) => Ok(Reviewed::default()),
             Err(error) => Err(error.into()),

@@ -499,6 +499,33 @@ fn what_the_hook_of_another_repository_left_in_the_environment_is_not_taken_for_
 }
 
 #[test]
+fn a_git_folder_that_lies_elsewhere_is_judged_like_any_other() {
+    let (room, clone) = with_board();
+    // Git leads there by a file in the worktree.
+    clone.git("init --quiet --separate-git-dir ../apart.git");
+    assert!(clone.dir.join(".git").is_file());
+    let hook = only(&ask(&clone, "install"));
+    assert!(hook["state"] == "ok" && hook["path"].as_str().unwrap().ends_with("/apart.git/hooks/pre-commit"), "{hook}");
+    clone.write(TASK, BROKEN);
+    assert!(refused(&clone, "commit --quiet -a -m broken").contains(TASK));
+    // Nothing in the worktree leads there: only the environment does, by an absolute path or by another.
+    std::fs::remove_file(clone.dir.join(".git")).unwrap();
+    let apart = room.path().join("apart.git").display().to_string();
+    for git_dir in [apart.as_str(), "../apart.git"] {
+        let env = [("GIT_DIR", git_dir), ("GIT_WORK_TREE", ".")];
+        let head = git(&clone, "rev-parse HEAD", &env).stdout;
+        for line in ["commit --quiet -a -m broken", "commit --quiet -m broken squad"] {
+            let ran = git(&clone, line, &env);
+            assert!(ran.code != 0 && ran.stderr.contains(TASK), "{git_dir}: {ran}");
+        }
+        assert_eq!(git(&clone, "rev-parse HEAD", &env).stdout, head);
+        clone.write("src/main.txt", format!("{git_dir}\n"));
+        let ran = git(&clone, "commit --quiet -m code src/main.txt", &env);
+        assert_eq!(ran.code, 0, "{git_dir}: {ran}");
+    }
+}
+
+#[test]
 fn a_fault_of_its_own_is_one_line_and_no_verdict() {
     let (_room, clone) = with_board();
     clone.write(".git/index", "no index at all");

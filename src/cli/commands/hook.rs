@@ -19,7 +19,7 @@ use crate::model::code::ErrorCode;
 use crate::model::id::AgentName;
 use crate::ops::doctor::State;
 use crate::ops::failure::Failure;
-use crate::ops::hook::{Changed, Hook, How, find_repository, install, pre_commit, status, uninstall};
+use crate::ops::hook::{Changed, Hook, How, Told, find_repository, install, pre_commit, status, uninstall};
 
 /// What a hook that must not fail says where it has.
 const BUG: &str = "squad cannot judge this commit: it has a bug, and this commit has found it";
@@ -121,11 +121,12 @@ fn print(ui: &mut Ui, hook: &Hook) {
 /// Says nothing where the commit may be made; else what is wrong with it, on standard error, since git shows that.
 fn judge(cx: &mut Context<'_>, name: &'static str) -> Result<u8, Failure> {
     let dir = cx.dir()?;
-    let index = std::env::var_os("GIT_INDEX_FILE").map(PathBuf::from);
+    let path = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let given = Told { index: path("GIT_INDEX_FILE"), git_dir: path("GIT_DIR") };
     // A name that nobody can have is not taken: it must not be in the way of a commit that touches no board.
     let said = std::env::var("SQUAD_AGENT").ok().and_then(|name| AgentName::new(&name).ok());
     let agent = cx.globals.agent.clone().or(said);
-    let judged = in_time(move || guarded(move || pre_commit(&dir, index.as_deref(), agent.as_ref())));
+    let judged = in_time(move || guarded(move || pre_commit(&dir, &given, agent.as_ref())));
     let Some(reviewed) = judged.transpose()? else {
         let late = format!("this commit was not judged: that took longer than {} s", LONGEST.as_secs());
         cx.ui.complain(&Line::new().styled(HINT, "squad: ").text(&late));
