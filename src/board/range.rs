@@ -12,6 +12,7 @@ use super::earlier::History;
 use super::repository::Repository;
 use super::snapshot::Snapshot;
 use super::store::AccessFault;
+use crate::git::hooks::merged_heads;
 use crate::git::{CommitInfo, Objects, Store, staged_against, staged_entries};
 
 /// A line of commits of the user's repository.
@@ -92,6 +93,11 @@ impl Repository {
         // A merge has more of them, one a line.
         let merged = fs::read_to_string(self.place.git_dir.join("MERGE_HEAD")).unwrap_or_default();
         parents.extend(merged.lines().filter_map(|line| line.trim().parse::<Oid>().ok()));
+        if parents.len() == 1 {
+            // Some other repository's merge may have left its own in the environment.
+            parents.extend(merged_heads().into_iter().filter(|head| objects.contains(*head)));
+            parents.dedup();
+        }
         let tree = parents.first().map(|head| objects.read_commit(*head)).transpose()?.map(|commit| commit.tree);
         let paths = staged_against(&objects, tree, &entries)?;
         let paths = paths.into_iter().filter_map(|path| String::from_utf8(path).ok()).collect();

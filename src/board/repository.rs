@@ -95,15 +95,22 @@ impl Repository {
         }))
     }
 
-    /// Writes a hook for one event into the repository's own configuration.
+    /// Writes a hook for these events into the repository's own configuration.
     ///
     /// # Errors
     /// [`GitError`] where it cannot be written.
-    pub fn configure_hook(&self, name: &str, event: &str, command: &str) -> Result<(), GitError> {
+    pub fn configure_hook(&self, name: &str, events: &[&str], command: &str) -> Result<(), GitError> {
         let mut settings = self.settings()?;
-        // The event last: a hook without one is not run, so a kill in between leaves nothing that is half there.
+        // The events last: a hook without one is not run, so a kill in between leaves nothing that is half there.
         settings.set_local(&self.place, &self.git, &format!("hook.{name}.command"), command)?;
-        settings.set_local(&self.place, &self.git, &format!("hook.{name}.event"), event)
+        let key = format!("hook.{name}.event");
+        for (nth, event) in events.iter().enumerate() {
+            match nth {
+                0 => settings.set_local(&self.place, &self.git, &key, event)?,
+                _ => settings.add_local(&self.place, &self.git, &key, event)?,
+            }
+        }
+        Ok(())
     }
 
     /// Takes a hook out of the repository's own configuration, unless it is only to be looked for. Tells whether it was

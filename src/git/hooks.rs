@@ -6,10 +6,10 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use super::GitError;
 use super::place::{Place, Settings};
 use super::probe::{version, version_numbers};
 use super::subprocess::Git;
+use super::{GitError, Oid};
 
 /// The oldest git that runs hooks of its configuration (`hook.<name>.command`).
 pub const CONFIGURED_SINCE: (u32, u32) = (2, 54);
@@ -35,6 +35,16 @@ pub fn folder(place: &Place, settings: &Settings, git: &Git) -> HooksFolder {
     let path = place.run_dir().join(told.as_deref().map_or(named, |told| told.trim_end_matches(['\n', '\r'])));
     let same = |a: &Path, b: &Path| a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
     HooksFolder { is_own: same(&path, &own), path }
+}
+
+/// Returns the commits that `git merge` says it is merging: it asks its hook before it writes them down.
+///
+/// Source: git-merge(1), builtin/merge.c, the variables `GITHEAD_<commit>`.
+pub fn merged_heads() -> Vec<Oid> {
+    let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut heads: Vec<Oid> = names.filter_map(|name| name.strip_prefix("GITHEAD_")?.parse().ok()).collect();
+    heads.sort_unstable();
+    heads
 }
 
 /// Tells whether this git runs hooks of its configuration.

@@ -367,6 +367,21 @@ impl Settings {
         Ok(())
     }
 
+    /// Adds a value to a setting of the repository's own configuration that may have several, through git.
+    ///
+    /// # Errors
+    /// What git says, for one where another process holds the file.
+    pub fn add_local(&mut self, place: &Place, git: &Git, key: &str, value: &str) -> Result<(), GitError> {
+        git.command("config")
+            .dir(place.run_dir())
+            .git_dir(&place.common_dir)
+            .verb()
+            .args(["--local", "--add", "--", key, value])
+            .output()?;
+        self.add(key, value);
+        Ok(())
+    }
+
     /// Takes a whole section out of the repository's own configuration, through git, unless it is only to be looked for.
     /// Tells whether it was there.
     ///

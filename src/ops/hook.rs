@@ -28,6 +28,9 @@ pub use survey::{find_repository, status};
 /// The event of git that squad has something to say about.
 pub const EVENT: &str = "pre-commit";
 
+/// The same for a commit that `git merge` makes by itself.
+const MERGE: &str = "pre-merge-commit";
+
 /// The name of squad's hook in git's configuration.
 const NAME: &str = "squad";
 
@@ -68,9 +71,9 @@ pub struct Hook {
 }
 
 impl Hook {
-    fn new(state: State, how: How, path: &Path, detail: impl Into<String>) -> Self {
+    fn new(event: &'static str, state: State, how: How, path: &Path, detail: impl Into<String>) -> Self {
         Self {
-            event: EVENT,
+            event,
             state,
             how,
             path: path.display().to_string(),

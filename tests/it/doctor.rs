@@ -592,6 +592,14 @@ fn a_hook_is_tried_and_what_does_not_refuse_is_no_hook() {
     }
     clone.write(".git/hooks/pre-commit", &lines);
     is("ok", "refuses a commit");
+    // What `git merge` commits has a hook of its own, and can lose it.
+    let merges = clone.dir.join(".git/hooks/pre-merge-commit");
+    let kept = std::fs::read(&merges).unwrap();
+    std::fs::remove_file(&merges).unwrap();
+    let half = probe("hook");
+    assert!(half["warning"] == true && half["detail"].as_str().unwrap().contains("`git merge` commits"), "{half}");
+    std::fs::write(&merges, kept).unwrap();
+    std::fs::set_permissions(&merges, std::fs::Permissions::from_mode(0o755)).unwrap();
     // It is there, and git does not run it: each reason has its own remedy.
     std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o644)).unwrap();
     let off = probe("hook");

@@ -53,11 +53,14 @@ fn ask(clone: &Checkout, line: &str) -> Value {
     told(clone, &format!("{line} --json")).json()
 }
 
-/// Returns the only hook of an answer.
+/// Returns the only hook of an answer before a commit; the one before a merge, where there is one, is of the same kind.
 #[track_caller]
 fn only(answer: &Value) -> Value {
     let hooks = answer["hooks"].as_array().unwrap_or_else(|| panic!("no hooks: {answer}"));
-    assert_eq!((hooks.len(), &hooks[0]["event"]), (1, &json!("pre-commit")), "{answer}");
+    assert!(hooks.len() <= 2 && hooks[0]["event"] == "pre-commit", "{answer}");
+    for other in &hooks[1..] {
+        assert_eq!((&other["event"], &other["how"]), (&json!("pre-merge-commit"), &hooks[0]["how"]), "{answer}");
+    }
     hooks[0].clone()
 }
 
@@ -124,7 +127,8 @@ fn installing_twice_is_installing_once() {
     assert_eq!((&answer["changed"], clone.read(HOOK)), (&json!(false), text));
     assert!(told(&clone, "install").stdout.contains("already"));
     let ran = told(&clone, "status");
-    assert!(ran.stdout.starts_with("ok      pre-commit  block") && ran.stdout.lines().count() == 1, "{ran}");
+    assert!(ran.stdout.starts_with("ok      pre-commit  block") && ran.stdout.lines().count() == 2, "{ran}");
+    assert!(ran.stdout.contains("\nok      pre-merge-commit  block"), "{ran}");
 }
 
 #[test]
@@ -232,6 +236,54 @@ fn what_a_commit_would_hold_is_judged_and_not_what_lies_around() {
     assert!(refused(&clone, "commit --quiet --amend --no-edit").contains(TASK));
     let below = clone.below("src");
     assert!(refused(&below, "commit --quiet -m below").contains(TASK));
+}
+
+#[test]
+fn a_merge_that_git_commits_by_itself_is_judged_by_what_is_new_in_it() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({})), hand_task("t-2", json!({}))]);
+    let clone = room.clone_as("olga");
+    let before = around(&clone);
+    ask(&clone, "install");
+    assert_eq!(mode(&clone, ".git/hooks/pre-merge-commit"), 0o755);
+    let waits = |branch: &str, task: &str, on: &str| {
+        clone.git(&format!("checkout --quiet -b {branch} main"));
+        let file = format!("squad/tasks/json/{task}.json");
+        let text = clone.read(&file);
+        let with = format!("\"chat\": [],\n  \"dependsOn\": [\"{on}\"]");
+        assert!(text.contains("\"chat\": []"), "{text}");
+        clone.write(&file, text.replace("\"chat\": []", &with));
+        accepted(&clone, &format!("commit --quiet -a -m {branch}"));
+    };
+    waits("one", "t-1", "t-2");
+    waits("two", "t-2", "t-1");
+    // Each was allowed by itself; together they wait for each other.
+    let said = refused(&clone, "merge --quiet --no-edit one");
+    assert!(said.contains("wait in a circle") && said.contains("squad refuses this commit"), "{said}");
+    clone.git("merge --abort");
+    // What others did, and in other names, was judged where they did it.
+    clone.git("checkout --quiet -b work main");
+    clone.write("src/main.txt", "two\n");
+    accepted(&clone, "commit --quiet -a -m code");
+    room.at("olga").ok("claim t-1 --agent scout");
+    clone.git("fetch --quiet origin");
+    let ran = git(&clone, "merge --quiet --no-edit origin/main", &[("SQUAD_AGENT", "vault")]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran}");
+    ask(&clone, "uninstall");
+    let config =
+        |files: Vec<(String, Vec<u8>)>| files.into_iter().filter(|(name, _)| name != "config").collect::<Vec<_>>();
+    assert_eq!(config(around(&clone)), config(before));
+}
+
+#[test]
+fn a_hook_before_merges_that_hands_on_to_the_other_is_left_as_it_is() {
+    let (_room, clone) = with_board();
+    let sample = "#!/bin/sh\n. git-sh-setup\ntest -x \"$GIT_DIR/hooks/pre-commit\" &&\n        exec \"$GIT_DIR/hooks/pre-commit\"\n:\n";
+    script(&clone, ".git/hooks/pre-merge-commit", sample, 0o755);
+    let answer = ask(&clone, "install");
+    assert_eq!((answer["hooks"].as_array().unwrap().len(), &answer["changed"]), (1, &json!(true)), "{answer}");
+    assert_eq!(clone.read(".git/hooks/pre-merge-commit"), sample);
+    ask(&clone, "uninstall");
+    assert_eq!(clone.read(".git/hooks/pre-merge-commit"), sample);
 }
 
 #[test]
@@ -445,7 +497,7 @@ fn a_git_that_runs_hooks_of_its_configuration_is_given_one_there() {
     let hook = only(&answer);
     assert_eq!((&answer["changed"], &hook["state"], &hook["how"]), (&json!(true), &json!("ok"), &json!("config")));
     assert_eq!(clone.read(HOOK), "#!/bin/sh\n", "what is there is run beside it");
-    assert_eq!(clone.git("config hook.squad.event"), "pre-commit");
+    assert_eq!(clone.git("config --get-all hook.squad.event"), "pre-merge-commit\npre-commit");
     assert_eq!(squad("install")["changed"], false);
     // git gives the command to a shell.
     let command = clone.git("config hook.squad.command");

@@ -221,9 +221,9 @@ fn whom_a_task_was_assigned_to_between_two_steps_is_no_riddle_once_all_is_squash
     let claim = |who: &str| format!("claim t-1 --agent {who}");
     let ways: Vec<Vec<String>> = vec![
         // It went to somebody else in between, and is again whose it was.
-        vec![
-            vec![claim("scout"), complete("scout"), reopen(), assign("vault")],
-            vec![claim("vault"), complete("vault"), reopen(), assign("scout")],
+        [
+            [claim("scout"), complete("scout"), reopen(), assign("vault")],
+            [claim("vault"), complete("vault"), reopen(), assign("scout")],
         ]
         .concat(),
         // The last word is an assignment, by whoever made the task and left no other name on it.

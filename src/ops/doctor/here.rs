@@ -12,7 +12,7 @@ use crate::board::probe::RefFormat;
 use crate::board::repository::Repository;
 use crate::board::{GitError, Oid};
 use crate::model::id::Millis;
-use crate::ops::hook::{status, was_installed};
+use crate::ops::hook::{EVENT, status, was_installed};
 
 /// Longest time that looking through the private store may take.
 const STORE_LIMIT: Duration = Duration::from_secs(30);
@@ -240,6 +240,7 @@ pub(super) fn hook(session: &Session) -> Probe {
         Ok(hooks) => hooks,
         Err(failure) => return Probe::of("hook", &failure),
     };
+    let (hooks, of_merges): (Vec<_>, Vec<_>) = hooks.into_iter().partition(|hook| hook.event == EVENT);
     // One that works is enough; else the first says what is the matter.
     let Some(hook) = hooks.iter().find(|hook| hook.state == State::Ok).or(hooks.first()) else {
         return Probe::skipped("hook", "there is none");
@@ -252,6 +253,12 @@ pub(super) fn hook(session: &Session) -> Probe {
     if hook.state != State::Ok && was_installed(&repository) {
         return Probe::failed("hook", format!("the hook that was installed here is gone: {detail}"))
             .fix("`squad hook install` puts it in again; `squad hook uninstall` says that it is not wanted");
+    }
+    if hook.state == State::Ok
+        && let Some(merges) = of_merges.first().filter(|_| of_merges.iter().all(|hook| hook.state != State::Ok))
+    {
+        let probe = Probe::warning("hook", format!("{detail}; {}: {}", merges.path, merges.detail));
+        return Probe { fix: merges.fix.clone(), ..probe };
     }
     let probe = if hook.state == State::Failed { Probe::warning("hook", detail) } else { Probe::ok("hook", detail) };
     Probe { fix: hook.fix.clone(), ..probe }

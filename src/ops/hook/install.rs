@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::survey::{Script, Survey, has_lines};
-use super::{EVENT, Hook, How, NAME, block};
-use crate::board::repository::Repository;
+use super::{EVENT, Hook, How, MERGE, NAME, block};
+use crate::board::repository::{Configured, Repository};
 use crate::board::store::{write_whole, write_with_mode};
 use crate::model::code::ErrorCode;
 use crate::ops::act::difference;
@@ -44,14 +44,16 @@ pub fn install(repository: &Repository, program: Option<&Path>, dry_run: bool) -
             .why("no commit is made in one, so git runs no pre-commit hook there")
             .hint("run `squad hook install` in a clone or a worktree"));
     }
-    let survey = Survey::of(repository)?;
+    let survey = Survey::of(repository, EVENT)?;
     let lines = match &survey.script {
         Script::Shell(bytes) if block::find(bytes).is_some() => Some(bytes),
         _ => None,
     };
     let mut changes = Vec::new();
+    let mut is_script = false;
     let by_hand = survey.asking().into_iter().find(|hook| hook.how == How::ByHand);
     if let Some(old) = lines {
+        is_script = true;
         changes.extend(rewrite(&survey.file, old, Some(&block::with_lines(old, program)), dry_run)?);
     } else if by_hand.as_ref().is_some_and(|hook| hook.state == State::Ok) {
         // Somebody has seen to it.
@@ -62,11 +64,15 @@ pub fn install(repository: &Repository, program: Option<&Path>, dry_run: bool) -
     } else if let Some(hook) = survey.by_hand() {
         return Ok(Changed { hooks: vec![hook], changes });
     } else {
+        is_script = true;
         let (old, new) = match &survey.script {
             Script::Shell(old) => (old.as_slice(), block::with_lines(old, program)),
             _ => (&[][..], block::new_script(program)),
         };
         changes.extend(rewrite(&survey.file, old, Some(&new), dry_run)?);
+    }
+    if is_script {
+        changes.extend(before_merges(repository, program, dry_run)?);
     }
     let note = note_of(repository);
     if !dry_run && note.parent().is_some_and(Path::is_dir) {
@@ -74,6 +80,20 @@ pub fn install(repository: &Repository, program: Option<&Path>, dry_run: bool) -
         let _ = write_whole(&note, b"");
     }
     Ok(Changed { hooks: super::status(repository)?, changes })
+}
+
+/// Puts squad's lines where `git merge` looks, unless what stands there is somebody else's to change, or asks already.
+fn before_merges(repository: &Repository, program: Option<&Path>, dry_run: bool) -> Result<Option<Change>, Failure> {
+    let survey = Survey::of(repository, MERGE)?;
+    if survey.hands_on() || survey.asking().iter().any(|hook| hook.how == How::ByHand) {
+        return Ok(None);
+    }
+    let (old, new) = match &survey.script {
+        Script::Shell(old) => (old.as_slice(), block::with_lines(old, program)),
+        Script::None => (&[][..], block::new_script(program)),
+        Script::Other { .. } => return Ok(None),
+    };
+    rewrite(&survey.file, old, Some(&new), dry_run)
 }
 
 /// Tells whether a hook was put in here and has not been taken out again by squad.
@@ -91,13 +111,15 @@ fn note_of(repository: &Repository) -> PathBuf {
 /// # Errors
 /// [`Failure`] where something cannot be read or written.
 pub fn uninstall(repository: &Repository, dry_run: bool) -> Result<Changed, Failure> {
-    let survey = Survey::of(repository)?;
+    let survey = Survey::of(repository, EVENT)?;
+    let merges = Survey::of(repository, MERGE)?;
     let mut changes = Vec::new();
     if repository.forget_hook(NAME, dry_run)? {
         let diff = format!("git config --local --remove-section hook.{NAME}\n");
         changes.push(Change { path: survey.config_file.display().to_string(), diff });
     }
-    for file in [Some(&survey.file), survey.passed_over.as_ref()].into_iter().flatten().filter(|file| has_lines(file)) {
+    let files = [Some(&survey.file), survey.passed_over.as_ref(), Some(&merges.file), merges.passed_over.as_ref()];
+    for file in files.into_iter().flatten().filter(|file| has_lines(file)) {
         let old = fs::read(file).map_err(|error| failed("read", file, &error))?;
         changes.extend(rewrite(file, &old, block::without_lines(&old).as_deref(), dry_run)?);
     }
@@ -110,14 +132,17 @@ pub fn uninstall(repository: &Repository, dry_run: bool) -> Result<Changed, Fail
 fn configure(survey: &Survey<'_>, program: Option<&Path>, dry_run: bool) -> Result<Option<Change>, Failure> {
     let command = block::one_line(program);
     // One for all repositories is the user's own.
-    if survey.configured.as_ref().is_some_and(|hook| hook.command == command || !hook.is_local) {
+    let for_merges = survey.repository.configured_hook(NAME, MERGE)?.is_some();
+    let is_there = |hook: &Configured| (hook.command == command && for_merges) || !hook.is_local;
+    if survey.configured.as_ref().is_some_and(is_there) {
         return Ok(None);
     }
     if !dry_run {
-        survey.repository.configure_hook(NAME, EVENT, &command)?;
+        survey.repository.configure_hook(NAME, &[MERGE, EVENT], &command)?;
     }
     let quoted = command.replace('\'', r"'\''");
-    let diff = format!("git config hook.{NAME}.command '{quoted}'\ngit config hook.{NAME}.event {EVENT}\n");
+    let events: String = [MERGE, EVENT].map(|event| format!("git config --add hook.{NAME}.event {event}\n")).concat();
+    let diff = format!("git config hook.{NAME}.command '{quoted}'\n{events}");
     Ok(Some(Change { path: survey.config_file.display().to_string(), diff }))
 }
 
@@ -132,7 +157,8 @@ fn rewrite(file: &Path, old: &[u8], new: Option<&[u8]>, dry_run: bool) -> Result
             None => fs::remove_file(file).map_err(|error| failed("remove", file, &error))?,
         }
     }
-    let diff = difference(old, new.unwrap_or_default(), &format!("hooks/{EVENT}"));
+    let diff =
+        difference(old, new.unwrap_or_default(), &format!("hooks/{}", file.file_name().unwrap_or_default().display()));
     Ok(Some(Change { path: file.display().to_string(), diff }))
 }
 

@@ -6,11 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::managers::{self, Manager};
-use super::{EVENT, Hook, How, NAME, block};
+use super::{EVENT, Hook, How, MERGE, NAME, block};
 use crate::board::Git;
 use crate::board::repository::{CONFIGURED_SINCE, Configured, Repository, find_program, is_program};
 use crate::ops::doctor::State;
 use crate::ops::failure::Failure;
+
+/// What a script says that hands a merge on to the hook before a commit.
+const HANDS_ON: &str = "hooks/pre-commit";
 
 /// What lies where git looks for the hook.
 pub(super) enum Script {
@@ -30,6 +33,8 @@ pub(super) enum Script {
 /// What was found.
 pub(super) struct Survey<'a> {
     pub repository: &'a Repository,
+    /// For which event.
+    pub event: &'static str,
     /// Whether this git runs hooks of its configuration.
     pub runs_configured: bool,
     /// squad's hook in git's configuration.
@@ -59,7 +64,19 @@ pub fn find_repository(dir: &Path) -> Result<Repository, Failure> {
 /// # Errors
 /// [`Failure`] where the configuration or a hook cannot be read.
 pub fn status(repository: &Repository) -> Result<Vec<Hook>, Failure> {
-    Ok(Survey::of(repository)?.hooks())
+    let mut hooks = Survey::of(repository, EVENT)?.hooks();
+    let merges = Survey::of(repository, MERGE)?;
+    hooks.extend(match merges.asking() {
+        // Whoever writes hooks by hand knows which.
+        none if none.is_empty()
+            && !merges.hands_on()
+            && hooks.iter().any(|hook| hook.how != How::ByHand && hook.state == State::Ok) =>
+        {
+            vec![merges.possible()]
+        }
+        asking => asking,
+    });
+    Ok(hooks)
 }
 
 /// What squad put where git runs it, in a form that can be run without whatever else stands there.
@@ -75,7 +92,7 @@ pub(in crate::ops) enum Installed {
 /// # Errors
 /// [`Failure`] where the configuration or a hook cannot be read.
 pub(in crate::ops) fn installed(repository: &Repository) -> Result<Option<Installed>, Failure> {
-    let survey = Survey::of(repository)?;
+    let survey = Survey::of(repository, EVENT)?;
     if let Some(hook) = survey.configured.as_ref().filter(|hook| survey.runs_configured && hook.off_by.is_none()) {
         return Ok(Some(Installed::Lines(hook.command.clone())));
     }
@@ -88,23 +105,33 @@ pub(in crate::ops) fn installed(repository: &Repository) -> Result<Option<Instal
 }
 
 impl<'a> Survey<'a> {
-    pub(super) fn of(repository: &'a Repository) -> Result<Self, Failure> {
+    pub(super) fn of(repository: &'a Repository, event: &'static str) -> Result<Self, Failure> {
         let folder = repository.hooks_folder()?;
-        let own = repository.place.common_dir.join("hooks").join(EVENT);
-        let file = folder.path.join(EVENT);
+        let own = repository.place.common_dir.join("hooks").join(event);
+        let file = folder.path.join(event);
         let elsewhere = (!folder.is_own).then_some(folder.path.as_path());
         let worktree = repository.place.worktree.as_deref();
         Ok(Self {
             // A git that does not say what it is runs the scripts that every git runs.
             runs_configured: repository.runs_configured_hooks().unwrap_or(false),
-            configured: repository.configured_hook(NAME, EVENT)?,
+            configured: repository.configured_hook(NAME, event)?,
             config_file: repository.place.common_dir.join("config"),
             script: script(&file),
-            manager: worktree.and_then(|worktree| managers::find(worktree, elsewhere)),
+            // What a manager is asked for is told with the first event.
+            manager: worktree.filter(|_| event == EVENT).and_then(|worktree| managers::find(worktree, elsewhere)),
             passed_over: (!folder.is_own).then_some(own),
             repository,
+            event,
             file,
         })
+    }
+
+    /// Tells whether the script hands what it is asked on to the hook before a commit, as git's own sample does.
+    pub(super) fn hands_on(&self) -> bool {
+        match &self.script {
+            Script::Shell(text) => block::find(text).is_none() && String::from_utf8_lossy(text).contains(HANDS_ON),
+            _ => false,
+        }
     }
 
     /// Returns the hooks that ask squad; where none does, the one that could, as `skipped`.
@@ -121,13 +148,13 @@ impl<'a> Survey<'a> {
         let configured = self.configured.as_ref().map(|hook| self.configured_hook(hook));
         let passed_over = self.passed_over.as_deref().filter(|file| has_lines(file)).map(|file| {
             let detail = format!("git looks for hooks in {}, so this one is not run", folder_of(&self.file));
-            Hook::new(State::Failed, How::Block, file, detail).fix("`squad hook uninstall` takes it out")
+            Hook::new(self.event, State::Failed, How::Block, file, detail).fix("`squad hook uninstall` takes it out")
         });
         configured.into_iter().chain(self.scripted_hook()).chain(passed_over).chain(self.managed_hook()).collect()
     }
 
     fn configured_hook(&self, hook: &Configured) -> Hook {
-        let found = |state, detail: String| Hook::new(state, How::Config, &self.config_file, detail);
+        let found = |state, detail: String| Hook::new(self.event, state, How::Config, &self.config_file, detail);
         if !self.runs_configured {
             let (major, minor) = CONFIGURED_SINCE;
             return found(State::Failed, format!("git before {major}.{minor} runs no hooks of its configuration"))
@@ -156,7 +183,7 @@ impl<'a> Survey<'a> {
             },
             Script::Other { text, .. } => (How::ByHand, text.as_str(), None),
         };
-        let found = |state, detail: String| Hook::new(state, how, &self.file, detail);
+        let found = |state, detail: String| Hook::new(self.event, state, how, &self.file, detail);
         let line = if how == How::Block { Some(text) } else { block::asks_squad(text) }?;
         if !is_program(&self.file) {
             let detail = "it asks squad, but git does not run it: it is not executable".to_owned();
@@ -182,7 +209,7 @@ impl<'a> Survey<'a> {
         block::asks_squad(&text)?;
         let hook = |state, detail| Hook {
             manager: Some(manager.name),
-            ..Hook::new(state, How::ByHand, &manager.file, format!("{} {detail}", manager.name))
+            ..Hook::new(self.event, state, How::ByHand, &manager.file, format!("{} {detail}", manager.name))
         };
         // A manager puts a script of its own where git looks, or nobody asks it.
         if matches!(self.script, Script::None) && !self.runs_configured {
@@ -194,12 +221,15 @@ impl<'a> Survey<'a> {
 
     /// Returns the hook that could ask squad and does not yet.
     pub(super) fn possible(&self) -> Hook {
-        let skipped = |how, path: &Path, detail: &str| Hook::new(State::Skipped, how, path, detail);
+        let skipped = |how, path: &Path, detail: &str| Hook::new(self.event, State::Skipped, how, path, detail);
         if self.repository.place.is_bare() {
             return skipped(How::Block, &self.file, "no commit is made in a bare repository");
         }
         let install = "`squad hook install` makes git ask squad";
-        let nobody = "no hook looks at what is committed to the board by hand";
+        let nobody = match self.event {
+            MERGE => "no hook looks at what `git merge` commits",
+            _ => "no hook looks at what is committed to the board by hand",
+        };
         if self.runs_configured {
             return skipped(How::Config, &self.config_file, nobody).fix(install);
         }
@@ -213,7 +243,7 @@ impl<'a> Survey<'a> {
     /// Returns the hook that somebody has to write, where squad may not.
     pub(super) fn by_hand(&self) -> Option<Hook> {
         let by_hand = |file: &Path, detail: String, snippet| {
-            let hook = Hook::new(State::Skipped, How::ByHand, file, detail);
+            let hook = Hook::new(self.event, State::Skipped, How::ByHand, file, detail);
             let fix = format!("write into {}: `squad hook install` prints what", file.display());
             Hook { snippet: Some(snippet), ..hook.fix(fix) }
         };
@@ -222,7 +252,7 @@ impl<'a> Survey<'a> {
             let detail = match *name {
                 managers::HOOKS_PATH if Path::new(&folder).exists() && !Path::new(&folder).is_dir() => {
                     let detail = format!("{name} names no folder, so git runs no hooks and does not ask squad");
-                    let hook = Hook::new(State::Skipped, How::ByHand, file, detail);
+                    let hook = Hook::new(self.event, State::Skipped, How::ByHand, file, detail);
                     return Some(Hook {
                         manager: Some(name),
                         ..hook.fix(format!("let {name} name a folder, or unset it"))
