@@ -349,7 +349,7 @@ impl Session {
     }
 
     /// Makes an operation. An earlier one that asks for the same and whose outcome is not known is taken up again,
-    /// with its id: it may have happened.
+    /// with its id: it may have happened. To begin with a task is asked for anew.
     ///
     /// # Errors
     /// [`Failure`] when this clone's own state cannot be read, or the machine has no randomness.
@@ -361,7 +361,10 @@ impl Session {
         action: Action,
     ) -> Result<Operation, Failure> {
         let id = task.map(|t| t.id.clone());
-        if let Some(earlier) = self.queue().find(&action, id.as_ref(), &actor) {
+        // Of all processes of one name the board lets one begin. What it has told one that is dead is no leave for the next.
+        if !matches!(action, Action::Start {})
+            && let Some(earlier) = self.queue().find(&action, id.as_ref(), &actor)
+        {
             return Ok(earlier);
         }
         let at = self.now();

@@ -264,6 +264,19 @@ fn a_worktree_that_was_half_made_when_its_runner_was_killed_is_cleared_away() {
 }
 
 #[test]
+fn what_a_dead_process_was_told_is_no_leave_to_begin() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
+    let clone = room.clone_as("olga");
+    clone.ok("claim t-1 --agent scout");
+    // It has begun on the board, and perhaps elsewhere, and nobody has taken its answer away.
+    let died = clone.squad_with(&["start", "t-1", "--agent", "scout"], b"", &[("SQUAD_FAIL_POINT", "pushed")]).0;
+    assert_eq!(died.code, -1, "{died}");
+    let answer = run(&clone, "--once", DONE);
+    assert_eq!(outcomes(&answer), [""; 0], "{answer}");
+    assert_eq!(room.task("t-1")["epoch"], 1);
+}
+
+#[test]
 fn a_task_is_not_given_back_while_anybody_of_its_run_lives() {
     let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
     let clone = room.clone_as("olga");
