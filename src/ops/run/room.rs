@@ -188,7 +188,8 @@ impl Room {
 
     /// Removes what is of no use once the run is over. Losing the removal costs a look at the next run.
     pub fn clear(&self) {
-        for path in [self.record(), self.over(), self.brief(), self.result(), self.log.with_extension("yield")] {
+        // The record goes last: what else is left is found by it.
+        for path in [self.over(), self.brief(), self.result(), self.log.with_extension("yield"), self.record()] {
             let _ = fs::remove_file(path);
         }
     }
