@@ -13,6 +13,7 @@ use super::super::session::{Freshness, Options, Session};
 use super::Dispatcher;
 use super::room::{self, Mine};
 use crate::model::board::Board;
+use crate::model::code::ErrorCode;
 use crate::model::id::{AgentName, Epoch, TaskId};
 use crate::model::operation::Action;
 use crate::model::task::Task;
@@ -96,7 +97,14 @@ impl Dispatcher<'_> {
             match started {
                 Ok(Found::Nothing) => {}
                 Ok(found) => return Ok(found),
-                Err(failure) if is_lost(&failure) => {}
+                // Another process of this agent has taken as many as it may hold.
+                Err(failure) if failure.code == ErrorCode::LimitReached && !failure.retryable => {
+                    return Ok(Found::Nothing);
+                }
+                // Others were faster, or have run it meanwhile so that it waits for its next try or another task.
+                Err(failure)
+                    if is_lost(&failure)
+                        || matches!(failure.code, ErrorCode::LimitReached | ErrorCode::DependencyOpen) => {}
                 Err(failure) => return Err(failure),
             }
             lost.insert(id);
