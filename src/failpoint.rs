@@ -76,12 +76,12 @@ struct Armed {
     step: Step,
     /// Whether the process dies there, and does not stand still.
     dies: bool,
-    /// How often it has still to come past it.
+    /// How often it has still to come past it before it dies.
     left: AtomicUsize,
 }
 
-/// Makes the process die at a step, by name, or with `name:n` when it comes past it for the n-th time; with `stop:` in
-/// front it stands still there. A name that no step has changes nothing.
+/// Makes the process die at a step, by name, or with `name:n` when it comes past it for the n-th time; or stand still
+/// there each time, with `stop:name`. A name that no step has changes nothing.
 #[cfg(debug_assertions)]
 pub fn arm(what: &str) {
     let (what, dies) = what.strip_prefix("stop:").map_or((what, true), |what| (what, false));
@@ -95,7 +95,7 @@ pub fn arm(what: &str) {
 /// Dies here, where a test has asked for it: at once, with nothing cleaned up. Or stands still until it is told to go on.
 #[cfg(all(debug_assertions, unix))]
 pub fn reach(step: Step) {
-    let due = |armed: &&Armed| armed.step == step && armed.left.fetch_sub(1, Ordering::Relaxed) == 1;
+    let due = |armed: &&Armed| armed.step == step && (!armed.dies || armed.left.fetch_sub(1, Ordering::Relaxed) == 1);
     if let Some(armed) = ARMED.get().filter(due) {
         let signal = if armed.dies { rustix::process::Signal::KILL } else { rustix::process::Signal::STOP };
         let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
