@@ -40,6 +40,8 @@ pub enum Step {
     Ended,
     /// A run: what came of it is on the board, and its files are here still.
     Closed,
+    /// A run: its worktree is gone, and its record is not.
+    Removed,
 }
 
 impl Step {
@@ -65,6 +67,7 @@ impl Step {
         (Self::Recorded, "recorded"),
         (Self::Ended, "ended"),
         (Self::Closed, "closed"),
+        (Self::Removed, "removed"),
     ];
 }
 

@@ -109,7 +109,7 @@ impl Fleet {
     /// Runners one after the other on one host, each with its fate.
     fn slot(&self, host: &Host, agent: &str, mut dice: Dice) {
         for _ in 0..1 + dice.below(3) {
-            let flags = *dice.pick(&["--until-idle", "--until-idle", "--once"]);
+            let flags = *dice.pick(&["--until-idle", "--until-idle --limit 3", "--once"]);
             let mut fate = match dice.below(20) {
                 0..6 => Fate::Lives,
                 6..10 => Fate::Killed,

@@ -66,19 +66,22 @@ impl Written {
         reach(Step::Closed);
         let (session, Unwritten { over, mine, .. }) = (by.home, run);
         let Self { mut ran, room, summary } = self;
-        room.clear();
+        // The record goes last: what a death leaves in between is found by it.
         if ran.outcome == Outcome::Yielded {
             let agent = over.hold.agent.clone();
-            let parked = over.park(room, mine, summary);
+            let parked = over.park(room.log.clone(), mine, summary);
             // Without the note this process goes on with it all the same; only the next one would not.
             let _ = parked.note(session, &agent);
+            room.clear();
             return (ran, Some(parked));
         }
         Parked::forget(session, &over.hold.task, over.hold.epoch);
         // A worktree that cannot be looked at may hold anything.
         if !session.board.remove_worktree(&room.worktree).unwrap_or(false) {
-            ran.worktree = Some(room.worktree);
+            ran.worktree = Some(room.worktree.clone());
         }
+        reach(Step::Removed);
+        room.clear();
         (ran, None)
     }
 }

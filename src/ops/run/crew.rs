@@ -352,9 +352,9 @@ impl<'a> Crew<'a> {
     /// Forgets a task that does not go on; its worktree stays where it holds work.
     fn let_go(&mut self, parked: Parked, outcome: Outcome, told: &mut Told<'_>) {
         let home = self.by.home;
-        Parked::forget(home, &parked.task, parked.epoch);
         let worktree = room::worktree(home, &parked.task, parked.epoch);
         let kept = !home.board.remove_worktree(&worktree).unwrap_or(false);
+        Parked::forget(home, &parked.task, parked.epoch);
         let ran = Ran {
             task: parked.task,
             outcome,

@@ -4,6 +4,7 @@
 //! state lets the next process of its agent write it.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -51,12 +52,12 @@ impl Over {
     }
 
     /// Returns the task as one that goes on later.
-    pub fn park(self, room: Room, mine: Mine, summary: Option<String>) -> Parked {
+    pub fn park(self, log: PathBuf, mine: Mine, summary: Option<String>) -> Parked {
         let ran = u64::try_from(self.ended.duration.as_millis()).unwrap_or(u64::MAX);
         let before =
             Before { slices: self.before.slices + 1, spent_ms: self.before.spent_ms.saturating_add(ran), summary };
         let Hold { task, epoch, .. } = self.hold;
-        Parked { task, epoch, before, attempt: self.attempt, log: room.log, mine }
+        Parked { task, epoch, before, attempt: self.attempt, log, mine }
     }
 }
 
@@ -87,9 +88,10 @@ pub(super) fn left(session: &Session, view: &View, agent: &AgentName) -> Result<
         // Whoever has the right to it writes it.
         let Some(mine) = room::take(session, &over.hold.task)? else { continue };
         if !over.hold.stands(view)? {
-            over.room(session)?.clear();
             Parked::forget(session, &over.hold.task, over.hold.epoch);
-            let _ = session.board.remove_worktree(&room::worktree(session, &over.hold.task, over.hold.epoch));
+            let room = over.room(session)?;
+            let _ = session.board.remove_worktree(&room.worktree);
+            room.clear();
         } else if over.hold.agent == *agent {
             left.push(Unwritten { over, mine, tries: 0, due: Duration::ZERO });
         }

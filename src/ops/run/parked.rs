@@ -98,8 +98,8 @@ pub(super) fn left(session: &Session, view: &View, agent: &AgentName) -> Result<
         let Record { task, agent: whose, epoch, before, attempt, log } = record;
         let hold = Hold { task, agent: whose, epoch };
         if !hold.stands(view)? {
-            Parked::forget(session, &hold.task, epoch);
             let _ = session.board.remove_worktree(&room::worktree(session, &hold.task, epoch));
+            Parked::forget(session, &hold.task, epoch);
         } else if hold.agent == *agent {
             left.push_back(Parked { task: hold.task, epoch, before, attempt, log, mine });
         }
