@@ -56,22 +56,24 @@ fn impatient() -> Room {
     room
 }
 
-fn done_in_the_end(room: &Room, clone: &Checkout, step: &str) {
-    let script = noting(clone, DONE);
+/// A runner dies at a step; those that follow bring its task to its end.
+#[track_caller]
+fn comes_through(step: &str) {
+    let room = impatient();
+    let clone = room.clone_as("olga");
+    let script = noting(&clone, DONE);
+    dies_at(&clone, step, &script);
     until(step, || {
-        run(clone, "--until-idle", &script);
+        run(&clone, "--until-idle", &script);
         room.task("t-1")["status"] == "completed"
     });
+    is_clean(&room, &clone, step);
 }
 
 #[test]
 fn a_runner_that_dies_at_any_step_of_a_run_leaves_nobody_and_its_task_is_done() {
     for (_, step) in Step::RUN {
-        let room = impatient();
-        let clone = room.clone_as("olga");
-        dies_at(&clone, step, &noting(&clone, DONE));
-        done_in_the_end(&room, &clone, step);
-        is_clean(&room, &clone, step);
+        comes_through(step);
     }
 }
 
@@ -81,12 +83,7 @@ fn a_runner_that_dies_as_it_publishes_is_no_different() {
     for (time, step) in
         [(1, "remembered"), (1, "pushed"), (2, "sealed"), (2, "pushed"), (3, "remembered"), (3, "pushed")]
     {
-        let step = &format!("{step}:{time}");
-        let room = impatient();
-        let clone = room.clone_as("olga");
-        dies_at(&clone, step, &noting(&clone, DONE));
-        done_in_the_end(&room, &clone, step);
-        is_clean(&room, &clone, step);
+        comes_through(&format!("{step}:{time}"));
     }
 }
 

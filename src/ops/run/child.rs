@@ -45,11 +45,14 @@ impl Hold {
         Held { task: self.task.clone(), epoch: self.epoch }
     }
 
+    /// Tells whether a task, as it is on the board, is held by it.
+    pub fn is_of(&self, task: &Task) -> bool {
+        task.claim.as_ref().is_some_and(|claim| claim.epoch == self.epoch && claim.agent == self.agent)
+    }
+
     /// Tells whether it is the one on the board.
     pub fn stands(&self, view: &View) -> Result<bool, Failure> {
-        let placed = view.snapshot.task(&self.task)?;
-        let claim = placed.as_ref().and_then(|placed| placed.task.claim.as_ref());
-        Ok(claim.is_some_and(|claim| claim.epoch == self.epoch && claim.agent == self.agent))
+        Ok(view.snapshot.task(&self.task)?.is_some_and(|placed| self.is_of(&placed.task)))
     }
 
     /// Tells whether the board gives the task to somebody else, or back. What the command has handed in by itself is
@@ -57,10 +60,10 @@ impl Hold {
     pub fn is_lost(&self, session: &Session) -> bool {
         let Ok(view) = session.view(Freshness::Seen) else { return false };
         match view.snapshot.task(&self.task) {
-            Ok(Some(placed)) => match (&placed.task.claim, placed.task.status) {
-                (Some(claim), _) => claim.epoch != self.epoch || claim.agent != self.agent,
-                (None, status) => matches!(status, Status::Backlog | Status::InProgress | Status::Archived),
-            },
+            Ok(Some(placed)) if placed.task.claim.is_some() => !self.is_of(&placed.task),
+            Ok(Some(placed)) => {
+                matches!(placed.task.status, Status::Backlog | Status::InProgress | Status::Archived)
+            }
             Ok(None) => true,
             Err(_) => false,
         }
@@ -120,7 +123,7 @@ impl Child {
             Err(failure) => {
                 let why = failure.why.as_deref().map_or(String::new(), |why| format!(": {why}"));
                 give_back(by, &hold, &format!("not run: {}{why}", failure.message))?;
-                Parked::forget(session, &hold.task, hold.epoch);
+                Parked::forget(session, &hold);
                 let _ = session.board.remove_worktree(&room.worktree);
                 room.clear();
                 return Err(failure.hint("set the command right and run it again; the task was given back"));

@@ -19,9 +19,11 @@ use crate::model::task::{EvidenceBody, ProcessEnd};
 use crate::model::vocabulary::{Cause, EvidenceKind, ReviewPolicy, Status};
 use crate::runner::{self, Ended};
 
-/// How often a task is tried to be given back while the remote is out of reach, and the time between.
-const TRIES: u32 = 20;
-const BETWEEN_TRIES: Duration = Duration::from_secs(3);
+/// How often the remote is tried while it is away, by a process that has nothing else to do.
+pub(super) const TRIES: u32 = 20;
+
+/// How long to wait before the remote, or a slot of this machine, is asked for again.
+pub(super) const AGAIN: Duration = Duration::from_secs(3);
 
 /// What was written of a run.
 pub(super) struct Written {
@@ -68,14 +70,13 @@ impl Written {
         let Self { mut ran, room, summary } = self;
         // The record goes last: what a death leaves in between is found by it.
         if ran.outcome == Outcome::Yielded {
-            let agent = over.hold.agent.clone();
             let parked = over.park(room.log.clone(), mine, summary);
             // Without the note this process goes on with it all the same; only the next one would not.
-            let _ = parked.note(session, &agent);
+            let _ = parked.note(session);
             room.clear();
             return (ran, Some(parked));
         }
-        Parked::forget(session, &over.hold.task, over.hold.epoch);
+        Parked::forget(session, &over.hold);
         // A worktree that cannot be looked at may hold anything.
         if !session.board.remove_worktree(&room.worktree).unwrap_or(false) {
             ran.worktree = Some(room.worktree.clone());
@@ -205,7 +206,7 @@ pub(super) fn give_back(by: &Dispatcher<'_>, hold: &Hold, note: &str) -> Result<
         match release(by, hold, note) {
             Err(failure) if failure.retryable && tries < TRIES => {
                 tries += 1;
-                by.ears.wait(BETWEEN_TRIES);
+                by.ears.wait(AGAIN);
             }
             released => return released,
         }
@@ -228,8 +229,7 @@ fn act(
     let gone = std::cell::Cell::new(None);
     let done = session.act_on(Some(&hold.task), Verb::Fail, |view| {
         let task = view.task(&hold.task)?.0;
-        let ours = task.claim.as_ref().is_some_and(|c| c.epoch == hold.epoch && c.agent == hold.agent);
-        if !ours {
+        if !hold.is_of(&task) {
             let moved = matches!(task.status, Status::Completed | Status::Review | Status::Ready | Status::Blocked);
             gone.set(Some(moved));
             return Err(Failure::new(ErrorCode::StaleEpoch, format!("{} is no longer this run's", hold.task)));

@@ -10,9 +10,9 @@ use super::super::recover::recover;
 use super::super::session::{Freshness, View};
 use super::super::wait::{Asked as Awaited, Ended as WaitEnded, wait_with};
 use super::child::{Child, Hold};
-use super::close::{close, give_back};
+use super::close::{AGAIN, TRIES, close, give_back};
 use super::over::{self, Unwritten, is_of_the_remote};
-use super::parked::{self, Before, Last, Parked, Turn, turn};
+use super::parked::{self, Before, Last, Left, Parked, Turn, turn};
 use super::pick::Taken;
 use super::signs::Signs;
 use super::slots::Slot;
@@ -20,17 +20,10 @@ use super::{Dispatcher, Heard, Outcome, Ran, Until, end_what_is_left, room};
 use crate::failpoint::{Step, reach};
 use crate::model::id::{AgentName, TaskId};
 use crate::model::presence::Held;
-use crate::model::task::Task;
 use crate::runner::Stop;
 
 /// How often what runs is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// How long to wait before the remote, or a slot of this machine, is asked for again.
-const AGAIN: Duration = Duration::from_secs(3);
-
-/// How often it is tried to write what came of a run, by a process that has nothing else to do.
-const TRIES: u32 = 20;
 
 type Told<'t> = dyn FnMut(Heard<'_>) + 't;
 
@@ -126,7 +119,7 @@ impl<'a> Crew<'a> {
                         continue;
                     }
                 }
-                Err(failure) => self.trouble = Some(self.trouble.take().unwrap_or(failure)),
+                Err(failure) => self.give_up(failure),
             }
             self.follow(told);
         }
@@ -186,7 +179,7 @@ impl<'a> Crew<'a> {
             self.nothing_at = Some(self.by.home.clock.steady());
             return Ok(Begun::Full);
         };
-        let oldest = self.parked.front().map(|parked| &parked.task);
+        let oldest = self.parked.front().map(|parked| &parked.left.hold.task);
         if turn(self.last.as_ref(), oldest) == Turn::New
             && let Some(taken) = self.by.pick(&mut self.lost)?
         {
@@ -200,9 +193,10 @@ impl<'a> Crew<'a> {
                     return Err(failure);
                 }
             };
-            match view.task(&parked.task) {
-                Ok((task, document)) if self.holds(&task, &parked) => {
-                    return self.start(Taken { task, document, mine: parked.mine }, parked.before, slot, told);
+            match view.task(&parked.left.hold.task) {
+                Ok((task, document)) if parked.left.hold.is_of(&task) => {
+                    let Parked { left, mine } = parked;
+                    return self.start(Taken { task, document, mine }, left.before, slot, told);
                 }
                 _ => self.let_go(parked, Outcome::Lost, told),
             }
@@ -212,10 +206,6 @@ impl<'a> Crew<'a> {
         }
         self.nothing_at = Some(self.by.home.clock.steady());
         Ok(Begun::Nothing)
-    }
-
-    fn holds(&self, task: &Task, parked: &Parked) -> bool {
-        task.claim.as_ref().is_some_and(|claim| claim.epoch == parked.epoch && claim.agent == self.agent)
     }
 
     fn start(&mut self, taken: Taken, before: Before, slot: Slot, told: &mut Told<'_>) -> Result<Begun, Failure> {
@@ -243,8 +233,9 @@ impl<'a> Crew<'a> {
     /// Returns every claim that is in hand.
     fn held(&self) -> Vec<Held> {
         let running = self.children.iter().map(|child| &child.hold);
-        let held = running.chain(self.over.iter().map(|run| &run.over.hold)).map(Hold::held);
-        held.chain(self.parked.iter().map(Parked::held)).collect()
+        let over = self.over.iter().map(|run| &run.over.hold);
+        let parked = self.parked.iter().map(|parked| &parked.left.hold);
+        running.chain(over).chain(parked).map(Hold::held).collect()
     }
 
     /// Looks after what runs, for a moment: what has ended is closed, what was lost is stopped, signs of life are given.
@@ -292,7 +283,7 @@ impl<'a> Crew<'a> {
                     if run.tries == 0
                         && let Err(failure) = run.over.note(self.by.home)
                     {
-                        self.trouble = Some(self.trouble.take().unwrap_or(failure));
+                        self.give_up(failure);
                     }
                     run.tries += 1;
                     run.due = self.by.home.clock.steady() + AGAIN;
@@ -300,10 +291,10 @@ impl<'a> Crew<'a> {
                     if waits || run.tries < TRIES && self.by.ears.count() < 2 {
                         self.over.push(run);
                     } else {
-                        self.trouble = Some(self.trouble.take().unwrap_or(failure));
+                        self.give_up(failure);
                     }
                 }
-                Err(failure) => self.trouble = Some(self.trouble.take().unwrap_or(failure)),
+                Err(failure) => self.give_up(failure),
             }
             // What is in the way of a sign of life is no reason to end anything.
             let _ = self.signs.show(&self.held());
@@ -315,6 +306,11 @@ impl<'a> Crew<'a> {
         if !std::mem::replace(&mut self.is_away, true) {
             told(Heard::Unreachable(failure));
         }
+    }
+
+    /// Ends this dispatcher with a failure once what runs has ended; the first one counts.
+    fn give_up(&mut self, failure: Failure) {
+        self.trouble.get_or_insert(failure);
     }
 
     fn heed(&mut self, ran: Ran, told: &mut Told<'_>) {
@@ -339,11 +335,10 @@ impl<'a> Crew<'a> {
             return;
         }
         while let Some(parked) = self.parked.pop_front() {
-            let hold = Hold { task: parked.task.clone(), agent: self.agent.clone(), epoch: parked.epoch };
-            match give_back(self.by, &hold, "the runner was stopped between two slices") {
+            match give_back(self.by, &parked.left.hold, "the runner was stopped between two slices") {
                 Ok(true) => self.let_go(parked, Outcome::Released, told),
                 Ok(false) => self.let_go(parked, Outcome::Lost, told),
-                Err(failure) => self.trouble = Some(self.trouble.take().unwrap_or(failure)),
+                Err(failure) => self.give_up(failure),
             }
         }
         let _ = self.signs.show(&[]);
@@ -351,18 +346,18 @@ impl<'a> Crew<'a> {
 
     /// Forgets a task that does not go on; its worktree stays where it holds work.
     fn let_go(&mut self, parked: Parked, outcome: Outcome, told: &mut Told<'_>) {
-        let home = self.by.home;
-        let worktree = room::worktree(home, &parked.task, parked.epoch);
+        let (home, Left { hold, before, attempt, log }) = (self.by.home, parked.left);
+        let worktree = room::worktree(home, &hold.task, hold.epoch);
         let kept = !home.board.remove_worktree(&worktree).unwrap_or(false);
-        Parked::forget(home, &parked.task, parked.epoch);
+        Parked::forget(home, &hold);
         let ran = Ran {
-            task: parked.task,
+            task: hold.task,
             outcome,
             exit_code: None,
             signal: None,
-            duration_ms: parked.before.spent_ms,
-            attempt: parked.attempt,
-            log: parked.log,
+            duration_ms: before.spent_ms,
+            attempt,
+            log,
             leaked: 0,
             error: None,
             cause: None,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::super::failure::Failure;
 use super::super::session::{Session, View};
 use super::child::Hold;
-use super::parked::{Before, Parked};
+use super::parked::{Before, Left, Parked};
 use super::room::{self, Mine, Room};
 use crate::model::code::ErrorCode;
 use crate::model::id::AgentName;
@@ -56,8 +56,7 @@ impl Over {
         let ran = u64::try_from(self.ended.duration.as_millis()).unwrap_or(u64::MAX);
         let before =
             Before { slices: self.before.slices + 1, spent_ms: self.before.spent_ms.saturating_add(ran), summary };
-        let Hold { task, epoch, .. } = self.hold;
-        Parked { task, epoch, before, attempt: self.attempt, log, mine }
+        Parked { left: Left { hold: self.hold, before, attempt: self.attempt, log }, mine }
     }
 }
 
@@ -88,7 +87,7 @@ pub(super) fn left(session: &Session, view: &View, agent: &AgentName) -> Result<
         // Whoever has the right to it writes it.
         let Some(mine) = room::take(session, &over.hold.task)? else { continue };
         if !over.hold.stands(view)? {
-            Parked::forget(session, &over.hold.task, over.hold.epoch);
+            Parked::forget(session, &over.hold);
             let room = over.room(session)?;
             let _ = session.board.remove_worktree(&room.worktree);
             room.clear();

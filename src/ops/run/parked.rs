@@ -13,8 +13,7 @@ use super::super::failure::Failure;
 use super::super::session::{Session, View};
 use super::child::Hold;
 use super::room::{self, Mine, Room};
-use crate::model::id::{AgentName, Epoch, TaskId};
-use crate::model::presence::Held;
+use crate::model::id::{AgentName, TaskId};
 
 /// What earlier slices of a run have come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,52 +35,34 @@ impl Before {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+/// What is left of a slice that is over: what the next one, of this process or another, has to know.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Record {
-    task: TaskId,
-    agent: AgentName,
-    epoch: Epoch,
-    before: Before,
-    attempt: u32,
-    log: PathBuf,
-}
-
-/// A task that goes on later.
-pub(super) struct Parked {
-    pub task: TaskId,
-    pub epoch: Epoch,
+pub(super) struct Left {
+    pub hold: Hold,
     pub before: Before,
     /// Which run of the task it is.
     pub attempt: u32,
     /// The output of the last slice.
     pub log: PathBuf,
+}
+
+/// A task that goes on later.
+pub(super) struct Parked {
+    pub left: Left,
     pub mine: Mine,
 }
 
 impl Parked {
-    /// Returns the claim that it is held under.
-    pub fn held(&self) -> Held {
-        Held { task: self.task.clone(), epoch: self.epoch }
-    }
-
     /// Notes it for the next process of its agent.
-    pub fn note(&self, session: &Session, agent: &AgentName) -> Result<(), Failure> {
-        let record = Record {
-            task: self.task.clone(),
-            agent: agent.clone(),
-            epoch: self.epoch,
-            before: self.before.clone(),
-            attempt: self.attempt,
-            log: self.log.clone(),
-        };
-        let bytes = serde_json::to_vec(&record).expect("a record is JSON");
-        Room::write(&room::parked(session, &self.task, self.epoch), &bytes)
+    pub fn note(&self, session: &Session) -> Result<(), Failure> {
+        let bytes = serde_json::to_vec(&self.left).expect("a note is JSON");
+        Room::write(&room::parked(session, &self.left.hold.task, self.left.hold.epoch), &bytes)
     }
 
     /// Forgets the note.
-    pub fn forget(session: &Session, task: &TaskId, epoch: Epoch) {
-        let _ = fs::remove_file(room::parked(session, task, epoch));
+    pub fn forget(session: &Session, hold: &Hold) {
+        let _ = fs::remove_file(room::parked(session, &hold.task, hold.epoch));
     }
 }
 
@@ -92,16 +73,15 @@ impl Parked {
 /// [`Failure`] when the board, or the rights of this clone, cannot be read.
 pub(super) fn left(session: &Session, view: &View, agent: &AgentName) -> Result<VecDeque<Parked>, Failure> {
     let mut left = VecDeque::new();
-    for record in room::notes::<Record>(session, room::PARKED) {
+    for noted in room::notes::<Left>(session, room::PARKED) {
+        let hold = &noted.hold;
         // Whoever has the right to it goes on with it.
-        let Some(mine) = room::take(session, &record.task)? else { continue };
-        let Record { task, agent: whose, epoch, before, attempt, log } = record;
-        let hold = Hold { task, agent: whose, epoch };
+        let Some(mine) = room::take(session, &hold.task)? else { continue };
         if !hold.stands(view)? {
-            let _ = session.board.remove_worktree(&room::worktree(session, &hold.task, epoch));
-            Parked::forget(session, &hold.task, epoch);
+            let _ = session.board.remove_worktree(&room::worktree(session, &hold.task, hold.epoch));
+            Parked::forget(session, hold);
         } else if hold.agent == *agent {
-            left.push_back(Parked { task: hold.task, epoch, before, attempt, log, mine });
+            left.push_back(Parked { left: noted, mine });
         }
     }
     Ok(left)
