@@ -1,7 +1,7 @@
 //! `run` with several tasks in hand: at once, in slices, within the limits of agent and machine.
 
 use std::collections::BTreeMap;
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -182,6 +182,13 @@ fn a_machine_runs_no_more_commands_at_once_than_its_user_allows() {
     let ran = other.squad_args(&["run", "--once", "--agent", "knox", "--json", "--", "false"]).ok();
     assert_eq!(ran.json()["results"], json!([]), "the machine is busy: {}", ran.stderr);
     assert!(ran.stderr.contains("squad.maxRuns"), "{}", ran.stderr);
+    let mut waiting = other.command(env!("CARGO_BIN_EXE_squad"));
+    waiting.args(["run", "--until-idle", "--agent", "knox", "--", "false"]).stdin(Stdio::null()).stderr(Stdio::piped());
+    let waiting = waiting.stdout(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(7));
+    interrupt(&waiting);
+    let said = String::from_utf8(waiting.wait_with_output().unwrap().stderr).unwrap();
+    assert_eq!(said.matches("squad.maxRuns").count(), 1, "it waits, and says so once: {said}");
     let working = || one.ok("list --status in-progress")["total"].as_u64();
     assert_eq!(working(), Some(1));
     one.write("go", "");

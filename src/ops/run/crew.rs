@@ -50,6 +50,8 @@ pub(super) struct Crew<'a> {
     is_tidy: bool,
     /// Whether it was told that the remote is away.
     is_away: bool,
+    /// Whether it was told that the machine runs as many as it may.
+    is_full: bool,
 }
 
 /// What came of an attempt to begin something.
@@ -83,6 +85,7 @@ impl<'a> Crew<'a> {
             nothing_at: None,
             is_tidy: false,
             is_away: false,
+            is_full: false,
         })
     }
 
@@ -103,7 +106,9 @@ impl<'a> Crew<'a> {
                 }
                 Ok(Begun::Full) if self.is_busy() => {}
                 Ok(Begun::Full) => {
-                    told(Heard::Full);
+                    if !std::mem::replace(&mut self.is_full, true) {
+                        told(Heard::Full);
+                    }
                     if self.by.asked.until == Until::Once {
                         break;
                     }
@@ -212,7 +217,7 @@ impl<'a> Crew<'a> {
         reach(Step::Taken);
         let mut held = self.held();
         held.push(Held { task: taken.task.id.clone(), epoch: taken.task.epoch });
-        self.is_away = false;
+        (self.is_away, self.is_full) = (false, false);
         self.signs.show(&held)?;
         reach(Step::Shown);
         self.last = Some(Last { task: taken.task.id.clone(), went_on: before.slices > 0 });
