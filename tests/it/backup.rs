@@ -382,7 +382,7 @@ fn a_repository_without_remote_keeps_its_backups_itself() {
 fn offline_the_backups_that_are_known_are_listed_and_nothing_is_brought_back() {
     let (room, clone) = board();
     clone.ok("backup known");
-    std::fs::rename(room.remote(), room.path().join("gone.git")).unwrap();
+    room.lose_remote();
     assert_eq!(clone.ok("backup list --offline")["backups"][0]["name"], "known");
     let listed = clone.ok("backup list");
     assert_eq!((&listed["backups"][0]["name"], &listed["degraded"]), (&json!("known"), &json!(true)));

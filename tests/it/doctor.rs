@@ -157,7 +157,7 @@ fn outside_of_a_repository_that_is_what_is_wrong() {
 #[test]
 fn a_remote_that_is_gone_and_one_that_may_not_be_asked_are_told_apart() {
     let (room, clone) = healthy();
-    std::fs::rename(room.remote(), room.path().join("gone.git")).unwrap();
+    room.lose_remote();
     found(&clone, "remote", "failed", "out of reach");
     found(&clone, "board", "ok", "nothing wrong");
     let ran = clone.ok("doctor --offline");

@@ -59,7 +59,7 @@ fn without_the_remote_a_tick_writes_nothing_and_lists_what_leaves_the_world_alon
     let clone = room.clone_as("scout");
     clone.ok("scan --agent scout");
     let head = room.head();
-    fs::rename(room.remote(), room.path().join("away")).expect("it moves");
+    room.lose_remote();
     let ran = clone.squad("heartbeat --agent scout --budget 10s --json").ok();
     let tick = ran.json();
     assert_eq!(ids(&tick["tasks"]), ["quiet"], "{tick}");
@@ -67,7 +67,7 @@ fn without_the_remote_a_tick_writes_nothing_and_lists_what_leaves_the_world_alon
     assert_eq!((&tick["checks"]["board"]["state"], &tick["status"]), (&json!("failed"), &json!("WORK")));
     assert_eq!(tick["checks"]["presence"]["state"], "unavailable", "nobody is said to be gone");
     assert_eq!(ran.stderr.lines().filter(|line| line.starts_with("BLOCKER: ")).count(), 1, "{}", ran.stderr);
-    fs::rename(room.path().join("away"), room.remote()).expect("it moves back");
+    room.regain_remote();
     assert_eq!(room.head(), head);
 }
 

@@ -113,9 +113,9 @@ fn without_the_remote_nobody_is_said_to_be_gone() {
     let room = Room::with_tasks(&[]);
     let clone = room.clone_as("olga");
     clone.ok("agents");
-    fs::rename(room.remote(), room.path().join("away")).expect("it moves");
+    room.lose_remote();
     assert_eq!(state(&clone, "scout"), "unknown");
-    fs::rename(room.path().join("away"), room.remote()).expect("it moves back");
+    room.regain_remote();
     assert_eq!(state(&clone, "scout"), "gone");
 }
 
@@ -327,10 +327,10 @@ fn the_time_in_which_the_remote_did_not_answer_is_nobodys_silence() {
     aria.ok("claim t-1 --agent aria");
     aria.ok("start t-1 --agent aria");
     assert_eq!(olga.ok("recover --agent olga")["recovered"], json!([]));
-    fs::rename(room.remote(), room.path().join("away")).expect("it moves");
+    room.lose_remote();
     thread::sleep(Duration::from_millis(9000));
     olga.refused("recover --agent olga", 8, "remote-unreachable");
-    fs::rename(room.path().join("away"), room.remote()).expect("it moves back");
+    room.regain_remote();
     // Before aria can have given a sign again.
     assert_eq!(olga.ok("recover --agent olga")["recovered"], json!([]));
     thread::sleep(Duration::from_millis(9000));

@@ -116,7 +116,7 @@ fn with_the_remote_gone_no_old_board_says_no() {
     let clone = room.clone_as("scout");
     clone.ok("list");
     room.put_tasks(&[hand_task("t-new", json!({"assigned": "scout"}))]);
-    std::fs::rename(room.remote(), room.path().join("gone.git")).unwrap();
+    room.lose_remote();
     for line in ["claim t-new --agent scout", "comment t-new hello --agent scout", "claim t-new --agent newcomer"] {
         clone.refused(line, 8, "remote-unreachable");
     }
@@ -125,8 +125,7 @@ fn with_the_remote_gone_no_old_board_says_no() {
 #[test]
 fn with_the_remote_gone_reading_works_and_a_claim_does_not() {
     let (room, clone) = one_task();
-    let gone = room.path().join("gone.git");
-    std::fs::rename(room.remote(), &gone).unwrap();
+    room.lose_remote();
 
     let scan = clone.ok("scan --agent scout --fresh");
     assert_eq!(scan["degraded"], true, "{scan}");
@@ -134,7 +133,7 @@ fn with_the_remote_gone_reading_works_and_a_claim_does_not() {
     let error = clone.refused("claim t-1 --agent scout", 8, "remote-unreachable");
     assert_eq!(error["retryable"], true, "{error}");
 
-    std::fs::rename(&gone, room.remote()).unwrap();
+    room.regain_remote();
     assert_eq!(room.task("t-1")["status"], "backlog", "nothing was kept to happen later");
     clone.ok("sync");
     assert_eq!(room.task("t-1")["status"], "backlog");
@@ -144,12 +143,11 @@ fn with_the_remote_gone_reading_works_and_a_claim_does_not() {
 #[test]
 fn a_comment_may_wait_for_the_remote_and_is_called_provisional_until_then() {
     let (room, clone) = one_task();
-    let gone = room.path().join("gone.git");
-    std::fs::rename(room.remote(), &gone).unwrap();
+    room.lose_remote();
     clone.refused("comment t-1 'said offline' --agent scout", 8, "remote-unreachable");
     clone.ok("comment t-1 'said offline' --agent scout --queue");
     assert_eq!(clone.ok("status")["provisional"].as_array().map(Vec::len), Some(1));
-    std::fs::rename(&gone, room.remote()).unwrap();
+    room.regain_remote();
     let answer = clone.ok("sync");
     assert_eq!(answer["published"].as_array().map(Vec::len), Some(1), "{answer}");
     assert_eq!(answer["provisional"], json!([]));
@@ -178,7 +176,7 @@ fn check_says_when_the_board_that_it_looked_at_may_be_out_of_date() {
     let (room, clone) = one_task();
     clone.ok("sync");
     assert_eq!(clone.squad("check").ok().stderr, "");
-    std::fs::rename(room.remote(), room.path().join("gone.git")).unwrap();
+    room.lose_remote();
     let ran = clone.squad("check").ok();
     assert!(ran.stderr.starts_with("BLOCKER: the remote is out of reach"), "{ran}");
 }

@@ -221,11 +221,10 @@ fn a_runner_that_is_told_no_end_waits_for_tasks_and_outlasts_a_remote_that_is_aw
     until("it waits", || state().contains("waiting"));
     room.put_tasks(&tasks(&["a"]));
     until("what comes is done", || room.task("a")["status"] == "completed");
-    let (remote, away) = (room.remote(), room.path().join("away.git"));
-    std::fs::rename(&remote, &away).unwrap();
+    room.lose_remote();
     std::thread::sleep(Duration::from_secs(2));
     assert!(runner.try_wait().unwrap().is_none(), "it does not give up");
-    std::fs::rename(&away, &remote).unwrap();
+    room.regain_remote();
     room.put_tasks(&tasks(&["b"]));
     until("what comes later is done as well", || room.task("b")["status"] == "completed");
     interrupt(&runner);

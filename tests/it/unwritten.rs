@@ -75,13 +75,12 @@ fn what_somebody_else_has_by_then_is_not_handed_in() {
 fn a_runner_that_goes_on_hands_in_once_the_remote_is_back() {
     let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
     let clone = room.clone_as("olga");
-    let (remote, away) = (room.remote(), room.path().join("away.git"));
-    let script = format!("{DONE}; mv {} {}", remote.display(), away.display());
+    let script = format!("{DONE}; mv {} {}", room.remote().join("HEAD").display(), room.lost_head().display());
     let mut runner = begin(&clone, "", &script);
-    until("the remote is away", || away.exists());
+    until("the remote is away", || room.lost_head().exists());
     std::thread::sleep(Duration::from_secs(4));
     assert!(runner.try_wait().unwrap().is_none(), "it does not give up");
-    std::fs::rename(&away, &remote).unwrap();
+    room.regain_remote();
     until("it is handed in", || room.task("t-1")["status"] == "completed");
     crate::running::interrupt(&runner);
     let output = runner.wait_with_output().unwrap();

@@ -60,7 +60,6 @@ fn way(dice: &mut Dice) -> Vec<String> {
 
 /// Takes the remote away and brings it back, until it is over.
 fn take_the_remote_away(room: &Room, over: &AtomicBool, counts: &Counts, mut dice: Dice) {
-    let away = room.path().join("away.git");
     // Each other time it is there and takes nothing.
     let mut refuses = false;
     let mut pause = Duration::from_secs(2);
@@ -79,14 +78,9 @@ fn take_the_remote_away(room: &Room, over: &AtomicBool, counts: &Counts, mut dic
             thread::sleep(outage);
             room.hook("pre-receive", COUNT);
         } else {
-            std::fs::rename(room.remote(), &away).expect("it goes");
+            room.lose_remote();
             thread::sleep(outage);
-            // A push that was under way has made folders where it was.
-            let back = Instant::now();
-            while let Err(error) = std::fs::rename(&away, room.remote()) {
-                assert!(back.elapsed() < Duration::from_secs(30), "it does not come back: {error}");
-                let _ = std::fs::remove_dir_all(room.remote());
-            }
+            room.regain_remote();
         }
         counts.outages.fetch_add(1, Ordering::Relaxed);
         refuses = !refuses;

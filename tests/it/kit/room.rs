@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -268,6 +269,24 @@ impl Room {
         self.commits_since(base).into_iter().filter(|commit| commit.subject.starts_with(&subject)).collect()
     }
 
+    /// Makes the remote one that git does not find, until [`Room::regain_remote`].
+    ///
+    /// Its folder stays where it is: a push that is under way removes its locks by their path, and one that stayed
+    /// behind would keep everybody out for good.
+    pub fn lose_remote(&self) {
+        std::fs::rename(self.remote().join("HEAD"), self.lost_head()).expect("the remote is there");
+    }
+
+    /// Brings back the remote that [`Room::lose_remote`] took away.
+    pub fn regain_remote(&self) {
+        std::fs::rename(self.lost_head(), self.remote().join("HEAD")).expect("the remote was away");
+    }
+
+    /// Returns where the remote's `HEAD` is while it is away.
+    pub fn lost_head(&self) -> PathBuf {
+        self.remote().join("lost-HEAD")
+    }
+
     /// Puts a commit on the remote's `main` as somebody without squad would: each path gets these bytes, or goes.
     pub fn put<P: AsRef<str>, B: AsRef<[u8]>>(&self, files: &[(P, Option<B>)]) {
         self.put_on("refs/heads/main", files);
@@ -276,10 +295,9 @@ impl Room {
     /// Like [`Room::put`], on any branch.
     pub fn put_on<P: AsRef<str>, B: AsRef<[u8]>>(&self, branch: &str, files: &[(P, Option<B>)]) {
         // Somebody else may push in between; git then refuses, and a person would do it again.
-        let mut tries = 0;
+        let begun = Instant::now();
         while let Err(error) = self.try_put_on(branch, files) {
-            tries += 1;
-            assert!(tries < 100, "{error}");
+            assert!(begun.elapsed() < Duration::from_secs(60), "{error}");
         }
     }
 
