@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use beacon::{Beacon, Standing};
+pub(super) use here::Beginning;
 
 use super::failure::Failure;
 use super::session::{Session, View};
@@ -48,7 +49,8 @@ impl Lookout {
             seen.note_silence();
         }
         let mut signs: BTreeMap<AgentName, Signs> = BTreeMap::new();
-        for here in here::read(session, now) {
+        let happened = |beginning: &Beginning| has_happened(session, view.head, beginning);
+        for here in here::read(session, now, happened) {
             signs.entry(here.beat.agent.clone()).or_default().here.push(here);
         }
         for (beat, oid) in session.board.beats()? {
@@ -107,6 +109,18 @@ pub(super) fn note_silence(session: &Session) {
     let mut seen = Seen::load(session);
     seen.note_silence();
     seen.save(session);
+}
+
+/// Tells whether an operation is on the board, as far back as is looked.
+fn has_happened(session: &Session, head: Oid, beginning: &Beginning) -> bool {
+    let mut left = LOOK_BACK;
+    let mut found = false;
+    let looked = session.board.receipts(head, None, |receipt| {
+        left -= 1;
+        found = receipt.op == beginning.op;
+        !found && left > 0
+    });
+    looked.is_ok() && found
 }
 
 /// Returns since when each agent's newest operation has been seen: only what is newer than the last look is read.

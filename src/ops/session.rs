@@ -74,6 +74,8 @@ pub struct Session {
     told: RefCell<Vec<OpId>>,
     /// Whether the remote was found out of reach: whoever only wants more than they need does not ask it again.
     pub(super) gone: Cell<bool>,
+    /// The id of the next operation, where it was told ahead.
+    told_ahead: Cell<Option<OpId>>,
     /// The version that was looked at last: a command asks for the same one again and again.
     seen: RefCell<Option<(Oid, Snapshot)>>,
 }
@@ -206,6 +208,7 @@ impl Session {
             fetched: Cell::new(None),
             told: RefCell::default(),
             gone: Cell::new(false),
+            told_ahead: Cell::new(None),
             seen: RefCell::new(None),
         })
     }
@@ -369,7 +372,10 @@ impl Session {
         }
         let at = self.now();
         let epoch = task.map(|task| self.named_epoch(task, &actor, action.verb()));
-        let id_made = self.token()?;
+        let id_made = match self.told_ahead.take() {
+            Some(id) => id,
+            None => self.token()?,
+        };
         if !self.options.dry_run {
             self.made().note(id_made);
         }
@@ -382,6 +388,17 @@ impl Session {
             at,
             signature: None,
         })
+    }
+
+    /// Returns the id that the next operation of this session will have, so that it can be asked after even where this
+    /// process dies of making it.
+    ///
+    /// # Errors
+    /// [`Failure`] when the machine has no randomness.
+    pub(super) fn id_ahead(&self) -> Result<OpId, Failure> {
+        let id = self.token()?;
+        self.told_ahead.set(Some(id));
+        Ok(id)
     }
 
     /// Returns an id that no other has, and that sorts by its time.

@@ -105,6 +105,37 @@ fn whoever_recovers_ends_the_command_first_even_where_it_is_found_by_its_tag_alo
 }
 
 #[test]
+fn whoever_dies_between_the_beginning_and_its_first_sign_of_life_is_seen_to_have_ended_at_once() {
+    for step in ["taken", "pushed:2"] {
+        let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
+        let clone = room.clone_as("olga");
+        dies_at(&clone, step, DONE);
+        assert_eq!(room.task("t-1")["status"], "in-progress", "{step}");
+        let tick = clone.ok("recover --agent olga");
+        assert_eq!(tick["recovered"][0]["trigger"], "orphaned", "{step}: {tick}");
+        assert_eq!(outcomes(&run(&clone, "--until-idle", &noting(&clone, DONE))), ["completed"], "{step}");
+        is_clean(&room, &clone, step);
+    }
+}
+
+#[test]
+fn whoever_died_of_asking_for_leave_is_not_taken_for_the_one_who_got_it() {
+    let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
+    let (here, there) = (room.clone_as("olga"), room.clone_as("knox"));
+    here.ok("claim t-1 --agent scout");
+    // It had kept its operation, and had not sent it.
+    dies_at(&here, "remembered", DONE);
+    let runner = begin(&there, "--once", &format!("echo x > {}/begun; sleep 8; {DONE}", there.dir.display()));
+    until("another begins", || there.dir.join("begun").exists());
+    for _ in 0..2 {
+        let tick = here.ok("recover --agent olga");
+        assert_eq!((&tick["recovered"], &room.task("t-1")["status"]), (&json!([]), &json!("in-progress")), "{tick}");
+    }
+    let output = runner.wait_with_output().unwrap();
+    assert_eq!(outcomes(&serde_json::from_slice(&output.stdout).unwrap()), ["completed"]);
+}
+
+#[test]
 fn another_worktree_does_not_begin_before_the_command_of_a_dead_runner_has_ended() {
     let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
     let clone = room.clone_as("olga");

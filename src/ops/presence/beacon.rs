@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::failure::Failure;
 use super::super::session::{Freshness, Session};
 use super::super::wake::acknowledge;
-use super::here::{self, Record};
+use super::here::{self, Beginning, Record};
 use crate::board::presence::{Posted, Slot};
 use crate::board::store::{AccessFault, write_whole};
 use crate::model::config::Timing;
@@ -103,9 +103,21 @@ impl<'a> Beacon<'a> {
     /// # Errors
     /// [`Failure`] when this clone's state cannot be written.
     pub fn give(&mut self, doing: Doing, tasks: &[Held]) -> Result<Standing, Failure> {
+        self.beat.tasks = tasks.to_vec();
+        self.write(doing, None)
+    }
+
+    /// Gives a sign of life of a process that is about to begin something, besides what it works on.
+    ///
+    /// # Errors
+    /// As [`Beacon::give`].
+    pub(in crate::ops) fn give_before(&mut self, beginning: Beginning) -> Result<(), Failure> {
+        self.write(Doing::Working, Some(beginning)).map(drop)
+    }
+
+    fn write(&mut self, doing: Doing, beginning: Option<Beginning>) -> Result<Standing, Failure> {
         let at = self.session.now();
         self.beat.doing = doing;
-        self.beat.tasks = tasks.to_vec();
         self.beat.sequence += 1;
         self.beat.at = at;
         self.beat.ready_until = at.plus_seconds(2 * self.timing.beat_seconds);
@@ -116,10 +128,11 @@ impl<'a> Beacon<'a> {
             boot: boot(),
             steady_ms: u64::try_from(steady.as_millis()).unwrap_or(u64::MAX),
             process: self.process.clone(),
+            beginning,
         };
         let written = here::write(file, &record);
         written.map_err(|source| AccessFault::State { what: "write the sign of life", path: file.clone(), source })?;
-        let others = here::read(self.session, steady);
+        let others = here::read(self.session, steady, |_| false);
         let living = others.iter().filter(|o| o.lives == Some(true) && o.beat.agent == self.beat.agent);
         let superseded = doing == Doing::Waiting && is_superseded(self.beat.token, living.map(|other| &other.beat));
         Ok(if superseded { Standing::Superseded } else { Standing::Ours })

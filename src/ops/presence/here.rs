@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::super::queue::make_private;
 use super::super::session::Session;
 use crate::board::store::write_whole;
-use crate::model::id::AgentName;
+use crate::model::id::{AgentName, OpId};
 use crate::model::presence::{Beat, Held, Here};
 use crate::runner::process::{Process, boot};
 
@@ -27,6 +27,19 @@ pub(super) struct Record {
     /// The process that beats, and whose end is the end; nothing where it was given by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
+    /// What it is about to work on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beginning: Option<Beginning>,
+}
+
+/// A claim that a process asks the board to begin work under. Whether it has, only the board knows: of several processes
+/// of one agent it lets one begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::ops) struct Beginning {
+    /// The claim.
+    pub held: Held,
+    /// The operation that asks.
+    pub op: OpId,
 }
 
 fn folder(session: &Session) -> PathBuf {
@@ -48,14 +61,17 @@ pub(super) fn write(file: &Path, record: &Record) -> io::Result<()> {
     write_whole(file, &serde_json::to_vec(record)?)
 }
 
-/// Returns every beat of this run of the machine, each with its age.
-pub(super) fn read(session: &Session, now: Duration) -> Vec<Here> {
+/// Returns every beat of this run of the machine, each with its age. A dead process has worked on what it was about to
+/// begin where that `happened`.
+pub(super) fn read(session: &Session, now: Duration, happened: impl Fn(&Beginning) -> bool) -> Vec<Here> {
     let boot = boot();
     let of_this_run = records(session).into_iter().map(|(_, record)| record).filter(|record| record.boot == boot);
-    let here = of_this_run.map(|record| Here {
-        age: now.saturating_sub(Duration::from_millis(record.steady_ms)),
-        lives: record.process.as_ref().map(Process::is_alive),
-        beat: record.beat,
+    let here = of_this_run.map(|record| {
+        let lives = record.process.as_ref().map(Process::is_alive);
+        let begun = record.beginning.filter(|beginning| lives == Some(false) && happened(beginning));
+        let mut beat = record.beat;
+        beat.tasks.extend(begun.map(|beginning| beginning.held));
+        Here { age: now.saturating_sub(Duration::from_millis(record.steady_ms)), lives, beat }
     });
     here.collect()
 }
@@ -66,7 +82,8 @@ pub(super) fn sweep(session: &Session, holds: impl Fn(&Held) -> bool) {
     let boot = boot();
     for (file, record) in records(session) {
         let ended = record.process.as_ref().is_some_and(|process| !process.is_alive());
-        if record.boot != boot || ended && !record.beat.tasks.iter().any(&holds) {
+        let mut held = record.beat.tasks.iter().chain(record.beginning.iter().map(|beginning| &beginning.held));
+        if record.boot != boot || ended && !held.any(&holds) {
             let _ = fs::remove_file(file);
         }
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::super::failure::Failure;
+use super::super::presence::sweep;
 use super::super::recover::recover;
 use super::super::session::{Freshness, View};
 use super::super::wait::{Asked as Awaited, Ended as WaitEnded, wait_with};
@@ -129,6 +130,8 @@ impl<'a> Crew<'a> {
             self.follow(told);
         }
         self.give_back_parked(told);
+        // Dead processes may have been about to begin what was done meanwhile.
+        let _ = self.by.home.view(Freshness::Seen).and_then(|view| sweep(self.by.home, &view));
         self.trouble.map_or(Ok(self.results), Err)
     }
 
@@ -186,7 +189,7 @@ impl<'a> Crew<'a> {
         };
         let oldest = self.parked.front().map(|parked| &parked.left.hold.task);
         if turn(self.last.as_ref(), oldest) == Turn::New
-            && let Some(taken) = self.by.pick(&mut self.lost)?
+            && let Some(taken) = self.pick()?
         {
             return self.start(taken, Before::default(), slot, told);
         }
@@ -206,11 +209,20 @@ impl<'a> Crew<'a> {
                 _ => self.let_go(parked, Outcome::Lost, told),
             }
         }
-        if let Some(taken) = self.by.pick(&mut self.lost)? {
+        if let Some(taken) = self.pick()? {
             return self.start(taken, Before::default(), slot, told);
         }
         self.nothing_at = Some(self.by.home.clock.steady());
         Ok(Begun::Nothing)
+    }
+
+    fn pick(&mut self) -> Result<Option<Taken>, Failure> {
+        let picked = self.by.pick(&mut self.lost, &mut self.signs);
+        if !matches!(picked, Ok(Some(_))) {
+            // What was announced is not begun.
+            let _ = self.signs.show(&self.held());
+        }
+        picked
     }
 
     fn start(&mut self, taken: Taken, before: Before, slot: Slot, told: &mut Told<'_>) -> Result<Begun, Failure> {

@@ -12,10 +12,12 @@ use super::super::failure::Failure;
 use super::super::session::{Freshness, Options, Session};
 use super::Dispatcher;
 use super::room::{self, Mine};
+use super::signs::Signs;
 use crate::model::board::Board;
 use crate::model::code::ErrorCode;
 use crate::model::id::{AgentName, Epoch, TaskId};
 use crate::model::operation::Action;
+use crate::model::presence::Held;
 use crate::model::task::Task;
 use crate::model::vocabulary::Phase;
 
@@ -41,10 +43,10 @@ enum Found {
 
 impl Dispatcher<'_> {
     /// Takes a task and begins it on the board; nothing where there is none. `lost` are those that are left alone.
-    pub fn pick(&self, lost: &mut BTreeSet<TaskId>) -> Result<Option<Taken>, Failure> {
+    pub fn pick(&self, lost: &mut BTreeSet<TaskId>, signs: &mut Signs<'_>) -> Result<Option<Taken>, Failure> {
         for _ in 0..=TRIES {
             // Answers that were heard leave the queue with the session that asked.
-            match self.take(&self.session()?, lost)? {
+            match self.take(&self.session()?, lost, signs)? {
                 Found::Task(taken) => return Ok(Some(*taken)),
                 Found::Nothing => break,
                 Found::Old => {}
@@ -54,14 +56,14 @@ impl Dispatcher<'_> {
     }
 
     /// Takes a task: one that this agent has claimed and nobody works on, else the best that is free.
-    fn take(&self, session: &Session, lost: &mut BTreeSet<TaskId>) -> Result<Found, Failure> {
+    fn take(&self, session: &Session, lost: &mut BTreeSet<TaskId>, signs: &mut Signs<'_>) -> Result<Found, Failure> {
         let view = session.view_of_member(Freshness::Now)?.or_fault()?;
         let agent = session.actor(view.config()?)?.name.clone();
         let claimed = view.snapshot.live()?.iter().filter(|t| begun(t, &agent) && !lost.contains(&t.id));
         let claimed: Vec<(TaskId, Epoch)> = claimed.map(|t| (t.id.clone(), t.epoch)).collect();
         for (id, epoch) in claimed {
             let Some(mine) = room::take(session, &id)? else { continue };
-            match self.start(&id, epoch, mine)? {
+            match self.start(&id, epoch, mine, signs)? {
                 Found::Nothing => lost.insert(id),
                 found => return Ok(found),
             };
@@ -89,7 +91,7 @@ impl Dispatcher<'_> {
             let started = match claimed {
                 Ok(done) if !holds(session, &done)? => return Ok(Found::Old),
                 Ok(done) => match done.task() {
-                    Some(task) => self.start(&id, task.epoch, mine),
+                    Some(task) => self.start(&id, task.epoch, mine, signs),
                     None => Ok(Found::Nothing),
                 },
                 Err(failure) => Err(failure),
@@ -114,11 +116,12 @@ impl Dispatcher<'_> {
     }
 
     /// Begins the work. Of several processes that hold one claim in one name, in whatever clone, the board lets one begin.
-    fn start(&self, id: &TaskId, epoch: Epoch, mine: Mine) -> Result<Found, Failure> {
+    fn start(&self, id: &TaskId, epoch: Epoch, mine: Mine, signs: &mut Signs<'_>) -> Result<Found, Failure> {
         for _ in 0..TRIES {
             // What a worktree has noted of an earlier claim does not count, and an old answer goes with its session.
             let options = Options { epoch: Some(epoch), ..self.options.clone() };
             let session = Session::open(options, self.clock.clone())?;
+            signs.announce(Held { task: id.clone(), epoch }, session.id_ahead()?)?;
             let done = match session.act(Some(id), &Action::Start {}) {
                 Ok(done) => done,
                 Err(failure) if is_lost(&failure) => return Ok(Found::Nothing),

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::super::failure::Failure;
-use super::super::presence::Beacon;
+use super::super::presence::{Beacon, Beginning};
 use super::super::session::{Freshness, Session};
 use crate::board::Oid;
 use crate::model::config::Timing;
-use crate::model::id::AgentName;
+use crate::model::id::{AgentName, OpId};
 use crate::model::presence::{Doing, Held};
 
 /// How often it is looked at whether this clone has seen another board.
@@ -38,12 +38,22 @@ impl<'a> Signs<'a> {
             }
             return Ok(());
         }
-        let beacon = match &mut self.beacon {
-            Some(beacon) => beacon,
-            None => self.beacon.insert(Beacon::new(self.home, &self.agent, &self.timing)?),
-        };
         self.beaten = self.home.clock.steady();
-        beacon.give(Doing::Working, held).map(drop)
+        self.beacon()?.give(Doing::Working, held).map(drop)
+    }
+
+    /// Says what the board is about to be asked for leave to begin: should this process die of it, others here see by
+    /// that who has begun.
+    pub fn announce(&mut self, held: Held, op: OpId) -> Result<(), Failure> {
+        self.beacon()?.give_before(Beginning { held, op })
+    }
+
+    fn beacon(&mut self) -> Result<&mut Beacon<'a>, Failure> {
+        let beacon = match self.beacon.take() {
+            Some(beacon) => beacon,
+            None => Beacon::new(self.home, &self.agent, &self.timing)?,
+        };
+        Ok(self.beacon.insert(beacon))
     }
 
     /// Gives the signs of life that are due; tells whether the board is another than at the last look. What is in the
