@@ -535,6 +535,22 @@ fn load_average() -> String {
 const BEGIN: &str = "<!-- figures: begin -->\n";
 const END: &str = "<!-- figures: end -->\n";
 
+/// How many commits the history has whose audit is measured.
+const HISTORY: usize = 10_000;
+
+/// The history of a board at work.
+fn measure_history(plan: &Plan, report: &mut Report) {
+    let bed = Bed::new(plan, 1_000);
+    board::history::write(&bed.remote(), bed.shape, HISTORY - bed.commits()).unwrap();
+    bed.clone_to("history");
+    let commits = bed.commits();
+    let floor = |_| run(bed.git(&bed.remote()).args(["log", "--raw", "--no-abbrev", "main"])).unwrap();
+    // The first one fetches as well.
+    bed.squad("history", &["audit"]);
+    let audited = both(plan.rounds, floor, |_| drop(bed.squad("history", &["audit"])));
+    report.time(&format!("`audit`, {commits} commits, 1,000"), "git log --raw", audited, Some(2.0));
+}
+
 /// The gates: what is judged before a commit, and the history.
 fn measure_gates(plan: &Plan, bed: &Bed, report: &mut Report) {
     let tasks = bed.shape.tasks;
@@ -555,12 +571,6 @@ fn measure_gates(plan: &Plan, bed: &Bed, report: &mut Report) {
         judged,
         Some(6.0),
     );
-
-    bed.squad("gates", &["audit"]);
-    let commits = bed.commits();
-    let floor = |_| run(bed.git(&bed.remote()).args(["log", "--raw", "--no-abbrev", "main"])).unwrap();
-    let audited = both(plan.rounds, floor, |_| drop(bed.squad("gates", &["audit"])));
-    report.time(&format!("`audit`, {commits} commits, {n}"), "git log --raw", audited, Some(2.0));
 }
 
 fn main() {
@@ -576,6 +586,7 @@ fn main() {
         measure_writing(&plan, &bed, &mut report);
         measure_gates(&plan, &bed, &mut report);
     }
+    measure_history(&plan, &mut report);
     measure_one_clone(&plan, &mut report, 16, 10);
     measure_contention(&plan, &mut report, 8, 25);
     measure_contention(&plan, &mut report, 32, 3);

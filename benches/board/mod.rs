@@ -3,6 +3,9 @@
 //! Owns what a realistic board looks like. Writes it straight into a bare repository with `git fast-import`, so that
 //! a hundred thousand tasks take seconds. The board it writes passes `squad check`.
 
+#[allow(dead_code, reason = "each bench is a program of its own, and only one of them measures a history")]
+pub mod history;
+
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -192,6 +195,29 @@ fn lock(task: &Value) -> Option<(String, Value)> {
     Some((id.to_owned(), entry))
 }
 
+/// Returns the files of a board of that shape, one after the other.
+fn files(shape: Shape) -> impl Iterator<Item = (String, Vec<u8>)> {
+    let mut work = Map::new();
+    let mut n = 0;
+    let tasks = std::iter::from_fn(move || {
+        n += 1;
+        if n <= shape.tasks {
+            let task = task(shape, n - 1);
+            work.extend(lock(&task));
+            return Some((format!("squad/tasks/json/{}.json", id(n - 1)), text(&task)));
+        }
+        let locks = (n == shape.tasks + 1).then(|| {
+            json!({
+                "version": "1.0", "lastUpdated": "2026-01-01T00:00:00.000Z", "currentWork": std::mem::take(&mut work),
+                "sharedResources": {}, "notes": "",
+            })
+        })?;
+        Some((".claude/coordination.json".to_owned(), text(&locks)))
+    });
+    let files = std::iter::once(("squad/squad.json".to_owned(), text(&config()))).chain(tasks);
+    files.map(|(path, text)| (path, text.into_bytes()))
+}
+
 /// Makes a bare repository at `remote` whose `main` holds a board of that shape, in one commit.
 ///
 /// # Errors
@@ -204,18 +230,11 @@ pub fn write(remote: &Path, shape: Shape) -> io::Result<()> {
     let mut out = BufWriter::new(child.stdin.take().expect("it was piped"));
     writeln!(out, "commit refs/heads/main\ncommitter Olga <olga@example.test> {} +0000", NOW / 1000)?;
     writeln!(out, "data 5\nboard")?;
-    let mut put = |path: &str, text: &str| write!(out, "M 100644 inline {path}\ndata {}\n{text}\n", text.len());
-    put("squad/squad.json", &text(&config()))?;
-    let mut work = Map::new();
-    for n in 0..shape.tasks {
-        let task = task(shape, n);
-        put(&format!("squad/tasks/json/{}.json", id(n)), &text(&task))?;
-        work.extend(lock(&task));
+    for (path, bytes) in files(shape) {
+        writeln!(out, "M 100644 inline {path}\ndata {}", bytes.len())?;
+        out.write_all(&bytes)?;
+        writeln!(out)?;
     }
-    let locks = json!({
-        "version": "1.0", "lastUpdated": "2026-01-01T00:00:00.000Z", "currentWork": work, "sharedResources": {}, "notes": "",
-    });
-    put(".claude/coordination.json", &text(&locks))?;
     writeln!(out, "done")?;
     drop(out);
     ended("git fast-import", child.wait()?)
