@@ -6,7 +6,8 @@ use std::path::Path;
 /// A line of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Line {
-    /// `begin`, `end`, `child` (a process in a session of its own has begun) or `meets` (somebody of an earlier run lives).
+    /// `begin`, `end`, `yield` (its slice is over), `child` (a process in a session of its own has begun), `meets` (somebody
+    /// of an earlier run lives) or `lost` (a slice does not find what the last one has left).
     what: String,
     task: String,
     epoch: u64,
@@ -38,6 +39,11 @@ impl Ledger {
         self.lines.iter().filter(|line| line.what == "begin").count()
     }
 
+    /// Returns how many of them have yielded.
+    pub fn yields(&self) -> usize {
+        self.lines.iter().filter(|line| line.what == "yield").count()
+    }
+
     /// Returns how often a task was begun.
     pub fn executions_of(&self, task: &str) -> usize {
         self.lines.iter().filter(|line| line.what == "begin" && line.task == task).count()
@@ -52,7 +58,8 @@ impl Ledger {
     /// Returns what speaks against it that no task is executed twice.
     pub fn breaches(&self) -> Vec<String> {
         let mut found = Vec::new();
-        let mut begun: BTreeSet<(&str, u64)> = BTreeSet::new();
+        // What each claim's newest line is.
+        let mut begun: BTreeMap<(&str, u64), &str> = BTreeMap::new();
         let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
         for Line { what, task, epoch, rest } in &self.lines {
             let newest = newest.entry(task).or_insert(*epoch);
@@ -60,10 +67,13 @@ impl Ledger {
                 found.push(format!("{task} under epoch {epoch}: {what} after a run under epoch {newest} had begun"));
             }
             *newest = (*newest).max(*epoch);
+            let before = begun.insert((task, *epoch), what);
             match what.as_str() {
-                "begin" if !begun.insert((task, *epoch)) => {
+                // Slices of one execution follow each other.
+                "begin" if before.is_some_and(|before| before != "yield") => {
                     found.push(format!("{task} was executed twice under epoch {epoch}"));
                 }
+                "lost" => found.push(format!("{task} under epoch {epoch} has lost what its last slice had left")),
                 "meets" => {
                     found.push(format!("{task} under epoch {epoch} met a living process of another run ({rest})"));
                 }
@@ -88,6 +98,11 @@ mod tests {
         let good = "begin t-1 1 10 5 1.0\nend t-1 1 10 5 1.5\nbegin t-1 3 11 6 2.0\nbegin t-2 1 12 7 2.1\nend t-1 3 11 6 2.2\n";
         assert_eq!(breaches(good), [""; 0]);
         assert!(breaches("begin t-1 1 10 5 1.0\nbegin t-1 1 11 6 1.5\n")[0].contains("twice under epoch 1"));
+        let slices = "begin t-1 1 10 5 1.0\nyield t-1 1 10 5 1.5\nbegin t-1 1 11 6 2.0\n";
+        assert_eq!(breaches(slices), [""; 0]);
+        let twice = format!("{slices}begin t-1 1 12 7 2.1\n");
+        assert!(breaches(&twice)[0].contains("twice under epoch 1"));
+        assert!(breaches(&format!("{slices}lost t-1 1 11 6 2.1\n"))[0].contains("has lost"));
         assert!(
             breaches("begin t-1 1 10 5 1.0\nbegin t-1 3 11 6 1.5\nend t-1 1 10 5 2.0\n")[0].contains("after a run")
         );

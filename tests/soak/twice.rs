@@ -25,7 +25,7 @@ const JOBS: usize = 5;
 const AGENTS: [&str; 3] = ["scout", "aria", "vault"];
 
 /// How a command may behave, each as often as it stands here; none of them is the end of its task for certain.
-const WAYS: [&str; 18] = [
+const WAYS: [&str; 22] = [
     "ok",
     "ok",
     "ok",
@@ -44,6 +44,20 @@ const WAYS: [&str; 18] = [
     "child",
     "deafchild",
     "dirty",
+    "slow",
+    "slow",
+    "slow",
+    "slow",
+];
+
+/// What runners are told besides.
+const FLAGS: [&str; 6] = [
+    "--until-idle",
+    "--until-idle --limit 3",
+    "--until-idle --slice 1s",
+    "--until-idle --limit 2 --slice 1s",
+    "--once",
+    "--once --slice 1s",
 ];
 
 /// Longest that a fleet may take to come to rest once nobody is killed any more. It includes a lease.
@@ -53,6 +67,7 @@ const REST: Duration = Duration::from_secs(240);
 #[derive(Debug, Default)]
 struct Sums {
     executions: usize,
+    yields: usize,
     runners: usize,
     fates: BTreeMap<String, usize>,
     states: BTreeMap<String, usize>,
@@ -109,7 +124,7 @@ impl Fleet {
     /// Runners one after the other on one host, each with its fate.
     fn slot(&self, host: &Host, agent: &str, mut dice: Dice) {
         for _ in 0..1 + dice.below(3) {
-            let flags = *dice.pick(&["--until-idle", "--until-idle --limit 3", "--once"]);
+            let flags = *dice.pick(&FLAGS);
             let mut fate = match dice.below(20) {
                 0..6 => Fate::Lives,
                 6..10 => Fate::Killed,
@@ -197,7 +212,7 @@ impl Fleet {
         let mut found = of_the_board(&self.room, &self.base, &ledger);
         found.extend(leftovers(&self.room, &self.hosts));
         let mut sums = self.sums.lock().unwrap();
-        sums.executions = ledger.executions();
+        (sums.executions, sums.yields) = (ledger.executions(), ledger.yields());
         for task in tasks(&self.room, &self.ids) {
             let state = state(&task);
             // Its time may have come meanwhile.
@@ -219,7 +234,7 @@ impl Fleet {
 
 fn way(dice: &mut Dice) -> String {
     let way = *dice.pick(&WAYS);
-    let tenths = if way == "stubborn" { 5 + dice.below(20) } else { dice.below(12) };
+    let tenths = if matches!(way, "stubborn" | "slow") { 5 + dice.below(20) } else { dice.below(12) };
     format!("{way} {}.{}", tenths / 10, tenths % 10)
 }
 
@@ -244,9 +259,11 @@ fn play(seed: u64) -> Result<Sums, String> {
                 fleet.run(host, agent, "--until-idle", Fate::Lives, &mut dice);
             }
         }
-        // Each host once more: what was killed last is followed by a tick as well.
+        // Each once more: what was killed last is followed by a tick as well, and what yielded by its agent.
         for host in &fleet.hosts {
-            fleet.run(host, AGENTS[0], "--until-idle", Fate::Lives, &mut dice);
+            for agent in AGENTS {
+                fleet.run(host, agent, "--until-idle", Fate::Lives, &mut dice);
+            }
         }
         fleet.judge()
     }));
@@ -283,6 +300,7 @@ fn whoever_is_killed_no_task_is_executed_twice_and_nothing_is_left() {
                         Ok(sums) => {
                             let all = &mut *all.lock().unwrap();
                             all.executions += sums.executions;
+                            all.yields += sums.yields;
                             all.runners += sums.runners;
                             for (into, from) in [(&mut all.fates, sums.fates), (&mut all.states, sums.states)] {
                                 from.into_iter().for_each(|(key, n)| *into.entry(key).or_default() += n);
@@ -300,10 +318,10 @@ fn whoever_is_killed_no_task_is_executed_twice_and_nothing_is_left() {
             });
         }
     });
-    let Sums { executions, runners, fates, states } = all.into_inner().unwrap();
+    let Sums { executions, yields, runners, fates, states } = all.into_inner().unwrap();
     let done = next.into_inner().min(runs);
     eprintln!(
-        "soak: {done} runs from seed {first} in {} s: {executions} executions by {runners} runners, {fates:?}, tasks {states:?}",
+        "soak: {done} runs from seed {first} in {} s: {executions} executions ({yields} yielded) by {runners} runners, {fates:?}, tasks {states:?}",
         begun.elapsed().as_secs()
     );
     let failed = failed.into_inner().unwrap();

@@ -2,7 +2,8 @@
 #
 # Called as `sh work.sh LEDGER PLANS SQUAD`. A line of the ledger is `WHAT TASK EPOCH PID START UPTIME`; all of them are
 # appended, so that their order is that in which they happened. Whoever begins looks whether anybody of an earlier run of
-# the task lives, and writes `meets` where that is so.
+# the task lives, and writes `meets` where that is so. Whoever has yielded puts its state into its worktree; where the next
+# slice does not find it, it writes `lost`.
 ledger=$1
 plans=$2
 squad=$3
@@ -27,8 +28,10 @@ look "$stat"
 own=$began
 tell begin $$ "$own"
 nth=0
+last=
 while read -r what task epoch pid start _; do
     [ "$task" = "$SQUAD_TASK" ] || continue
+    [ "$epoch" = "$SQUAD_EPOCH" ] && [ "$pid" != $$ ] && last=$what
     [ "$what" = begin ] && nth=$((nth + 1))
     [ "$what" = begin ] || [ "$what" = child ] || continue
     [ "$pid" = $$ ] && [ "$start" = "$own" ] && continue
@@ -37,6 +40,13 @@ while read -r what task epoch pid start _; do
         [ "$began" = "$start" ] && [ "$state" != Z ] && [ "$state" != X ] && tell meets "$pid" "$epoch"
     fi
 done < "$ledger"
+
+# Whoever goes on after a slice finds what the last one has put away.
+state_file=slice-of-$SQUAD_TASK
+if [ "$last" = yield ]; then
+    [ -e "$state_file" ] || tell lost $$ "$own"
+    rm -f "$state_file"
+fi
 
 # The plan has a line for each run; the last holds for all that follow.
 line=0
@@ -55,6 +65,18 @@ case $how in
 ok)
     sleep "$pause"
     leave "$done"
+    ;;
+slow)
+    i=0
+    while [ ! -e "$SQUAD_YIELD_FILE" ] && [ "$i" -lt "${pause%.*}${pause#*.}" ]; do
+        sleep 0.1
+        i=$((i + 1))
+    done
+    [ -e "$SQUAD_YIELD_FILE" ] || leave "$done"
+    echo "a part" > "$state_file"
+    echo '{"outcome":"yielded","summary":"a part"}' > "$SQUAD_RESULT"
+    tell yield $$ "$own"
+    exit
     ;;
 dirty)
     echo new > "file-of-$SQUAD_TASK"
