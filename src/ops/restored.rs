@@ -8,13 +8,14 @@ use std::collections::HashSet;
 
 use super::again::{author_fault, faults};
 use super::failure::Failure;
-use super::review::{Identity, finished, identity};
+use super::review::{FETCH_MORE, Identity, finished, identity};
 use super::signing::Signers;
 use crate::board::range::Range;
 use crate::board::repository::Repository;
 use crate::board::store::AccessFault;
 use crate::board::{Oid, receipt};
 use crate::model::board::Board;
+use crate::model::code::ErrorCode;
 use crate::model::operation::Action;
 use crate::review::judge::Judgement;
 use crate::schema::Violation;
@@ -32,7 +33,7 @@ pub(super) struct Restored {
 /// Returns those of a range, oldest first.
 ///
 /// # Errors
-/// [`Failure`] where the objects cannot be read.
+/// [`Failure`] where the objects cannot be read, or a shallow clone lacks what was brought back.
 pub(super) fn genuine(repository: &Repository, range: &Range) -> Result<Vec<Restored>, Failure> {
     let objects = range.objects();
     let mut found: Vec<Restored> = Vec::new();
@@ -41,6 +42,12 @@ pub(super) fn genuine(repository: &Repository, range: &Range) -> Result<Vec<Rest
         let Some(operation) = receipt::operation(&commit.message) else { continue };
         let Action::BackupRestore { commit: version, .. } = &operation.action else { continue };
         let ([parent], Ok(version)) = (commit.parents.as_slice(), version.parse::<Oid>()) else { continue };
+        if !objects.contains(version) && objects.is_shallow() {
+            let what = format!("the version that {} says it brings back is not here", commit.oid.short());
+            return Err(Failure::new(ErrorCode::NotFound, what)
+                .why("the clone is shallow, and may end after that version")
+                .hint(FETCH_MORE));
+        }
         // One line leads from the beginning through each of them to the end, or no part of it can be judged apart.
         let from = found.last().map_or(range.base, |earlier| earlier.commit);
         let is_in_line = objects.is_ancestor(from, *parent).map_err(AccessFault::from)?;

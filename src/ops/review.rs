@@ -124,13 +124,16 @@ fn ends(range: &str) -> Result<(&str, &str), Failure> {
     Ok((base, head))
 }
 
+/// What helps where the history that is here does not reach far enough.
+pub(super) const FETCH_MORE: &str = "fetch more of the history; in a workflow, check out with `fetch-depth: 0`";
+
 fn no_range(fault: &NoRange, base: &str, head: &str) -> Failure {
     match fault {
         NoRange::Unknown(revision) => Failure::new(ErrorCode::NotFound, format!("no commit {revision}"))
             .hint("fetch it first; in a workflow, check out with the whole history (`fetch-depth: 0`)"),
         NoRange::Apart => Failure::new(ErrorCode::NotFound, format!("{base} and {head} have no commit in common here"))
             .why("the clone may be shallow, and end before the commit where the two part")
-            .hint("fetch more of the history; in a workflow, check out with `fetch-depth: 0`"),
+            .hint(FETCH_MORE),
     }
 }
 

@@ -173,6 +173,19 @@ fn a_review_across_a_restored_backup_blames_what_was_done_by_hand_and_not_the_wa
 }
 
 #[test]
+fn a_review_that_lacks_what_was_brought_back_asks_for_more_history_and_blames_nobody() {
+    let (room, clone) = board();
+    clone.ok("backup early");
+    clone.ok("claim t-3 --agent scout");
+    clone.ok("backup restore early");
+    let shallow = room.clone_with("shallow", &format!("--depth=2 {}", room.remote_url()));
+    let error = shallow.refused("review HEAD~1..HEAD", 3, "not-found");
+    assert!(error["hint"].as_str().unwrap().contains("fetch-depth: 0"), "{error}");
+    shallow.git("fetch --quiet --unshallow");
+    assert_eq!(found(&shallow, "HEAD~1..HEAD"), Vec::<String>::new());
+}
+
+#[test]
 fn what_only_says_that_it_restored_a_backup_is_what_it_was_without_that_word() {
     let (room, clone) = board();
     clone.git("pull --quiet");
