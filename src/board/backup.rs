@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::commits::Source;
 use super::earlier::History;
+use super::exchange::DEEPEN_BY;
 use super::store::{AccessFault, BoardStore};
 use crate::git::{Expected, Oid, PushOutcome, Update};
 
@@ -122,7 +123,7 @@ impl BoardStore {
     pub fn reach_back(&self, commit: Oid, head: Oid, limit: Option<Duration>) -> Result<bool, AccessFault> {
         let history = History { source: Source::Store(self.store.clone()), head };
         // A little more first, which is enough for most; then all there is.
-        for by in [Some(super::exchange::DEEPEN_BY), None] {
+        for by in [Some(DEEPEN_BY), None] {
             if history.holds(commit)? || !self.store.is_shallow() {
                 break;
             }

@@ -13,7 +13,7 @@ use crate::model::outbox::{self, Outbox, OutboxFault};
 /// Where the outboxes of the remote stand in the store.
 const OUTBOXES: &str = "refs/squad/outboxes/";
 
-/// How many commits are fetched at a time when an operation was made before the history that is here.
+/// How many commits are fetched at a time when older history is wanted.
 pub(super) const DEEPEN_BY: u32 = 1000;
 
 /// The outbox of a clone, to be pushed.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::commits::{IndexFiles, Source, TreeFiles};
 use super::earlier::History;
+use super::exchange::DEEPEN_BY;
 use super::files::Files;
 use super::index::Index;
 use super::layout::{CONFIG, pathspecs};
@@ -24,9 +25,6 @@ use crate::git::{
 
 /// Where the board is looked for when nothing says where it is, after the remote's own branch.
 pub const SEPARATE_BRANCH: &str = "squad";
-
-/// How many commits are fetched at a time when older history is wanted.
-const DEEPEN_BY: u32 = 1000;
 
 /// Between two looks at what the private store has gathered.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
@@ -428,6 +426,7 @@ impl BoardStore {
         mut take: impl FnMut(&CommitInfo) -> bool,
     ) -> Result<(), AccessFault> {
         let mut seen: BTreeSet<Oid> = BTreeSet::new();
+        let mut by = Some(DEEPEN_BY);
         loop {
             let mut cut_off = false;
             let before = seen.len();
@@ -439,7 +438,9 @@ impl BoardStore {
                 }
             }
             let (Some(limit), Some(branch), true) = (limit, self.branch(), cut_off) else { return Ok(()) };
-            if seen.len() == before || self.remote.deepen(&self.store, &branch, Some(DEEPEN_BY), limit).is_err() {
+            // Where commits are dated before their parents, git may bring none of those that were asked for by number.
+            let brought_nothing = seen.len() == before;
+            if brought_nothing && by.take().is_none() || self.remote.deepen(&self.store, &branch, by, limit).is_err() {
                 return Ok(());
             }
         }

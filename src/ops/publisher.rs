@@ -336,6 +336,7 @@ impl Shared for Publisher<'_> {
         }
         let Some(basis) = basis else { return Ok(Standing::Elsewhere) };
         if basis == head {
+            self.bring_what_it_goes_back_to(head, operation).map_err(trouble)?;
             return Ok(Standing::Open);
         }
         let store = self.session.board.objects();

@@ -58,6 +58,15 @@ fn a_board_audits_the_same_from_a_bare_and_from_a_shallow_clone() {
 }
 
 #[test]
+fn a_long_history_whose_clocks_run_backwards_is_fetched_to_its_beginning() {
+    let (room, _) = worked_on();
+    room.put_code(1_100);
+    let shallow = room.clone_with("shallow", &format!("--depth=1 {}", room.remote_url()));
+    let audited = shallow.ok("audit");
+    assert!(audited["commits"].as_u64() > Some(1_100) && audited["operations"].as_u64() > Some(0), "{audited}");
+}
+
+#[test]
 fn a_commit_by_hand_at_the_head_is_found_by_whoever_comes_new() {
     let (room, _) = worked_on();
     let task = room.file("squad/tasks/json/t-2.json").expect("a task").replace("backlog", "completed");

@@ -68,6 +68,35 @@ fn what_a_dead_process_has_announced_another_clone_carries_out() {
 }
 
 #[test]
+fn what_brings_a_backup_back_is_carried_out_by_others_who_fetch_the_history_that_they_lack() {
+    for (depth, commits) in [("", 0), ("--depth=1 ", 0), ("--depth=1 ", 1100)] {
+        let room = room();
+        let olga = announcing(&room, "olga");
+        olga.ok("backup early");
+        olga.ok("edit t-1 --title 'Moved on'");
+        room.put_code(commits);
+        let helpers = ["aria", "vault"].map(|name| {
+            let clone = room.clone_with(name, &format!("{depth}{}", room.remote_url()));
+            clone.ok(&format!("comment t-3 'I am {name}' --agent {name}"));
+            clone
+        });
+        let (base, title) = (room.head(), room.task("t-1")["title"].clone());
+        announce_and_die(&room, &olga, "backup restore early");
+        helpers[0].ok("claim t-2 --agent aria");
+        assert_ne!(room.task("t-1")["title"], title, "{depth}{commits}");
+        helpers[1].ok("claim t-3 --agent vault");
+        let answer = olga.ok("backup restore early");
+        let restores = room.commits_since(&base).into_iter().filter(|c| c.subject.starts_with("squad(backup-restore)"));
+        let restores: Vec<_> = restores.map(|commit| commit.oid).collect();
+        assert_eq!(restores, [answer["receipt"]["commit"].as_str().unwrap()], "once");
+        assert!(!room.git("log --format=%B main").contains("Squad-Refused"), "nobody has said no to it");
+        for clone in helpers.iter().chain([&olga]) {
+            assert_eq!(clone.ok("audit")["violations"], json!([]));
+        }
+    }
+}
+
+#[test]
 fn an_announced_claim_that_lost_is_refused_with_winner_and_commit() {
     let room = room();
     let (scout, aria) = (announcing(&room, "scout"), announcing(&room, "aria"));

@@ -336,6 +336,18 @@ impl Room {
         done.unwrap_or_else(|e| panic!("{e}"));
     }
 
+    /// Puts commits on the remote's `main` that touch only code, each dated long before the board was made.
+    pub fn put_code(&self, count: usize) {
+        let commit = |n: usize| {
+            let from = if n == 0 { "from refs/heads/main^0\n" } else { "" };
+            format!(
+                "commit refs/heads/main\ncommitter x <x@example.test> 1500000000 +0000\ndata 4\ncode\n{from}\
+                 M 644 inline code\ndata 4\n{n:04}\n"
+            )
+        };
+        self.import(&((0..count).map(commit).collect::<String>() + "done\n"));
+    }
+
     /// Puts tasks on the remote's `main`, in one commit made by hand.
     pub fn put_tasks(&self, tasks: &[Value]) {
         let files: Vec<_> = tasks.iter().map(task_json).map(|(path, bytes)| (path, Some(bytes))).collect();
