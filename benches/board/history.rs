@@ -12,9 +12,9 @@ use squad::board::files::{Entry, Files, ReadError};
 use squad::board::receipt;
 use squad::board::render::{FileChange, Overlay, files_of};
 use squad::board::snapshot::Snapshot;
-use squad::model::board::Decision;
+use squad::model::board::{Board as _, Decision};
 use squad::model::decide::decide;
-use squad::model::id::{AgentName, Epoch, Millis, OpId, TaskId};
+use squad::model::id::{AgentName, Millis, OpId, TaskId};
 use squad::model::operation::{Action, Basis, Operation};
 
 use super::{EXECUTORS, NOW, Shape, ended, files, id, task};
@@ -57,10 +57,10 @@ pub fn write(remote: &Path, shape: Shape, commits: usize) -> io::Result<()> {
             let by = task["assigned"].as_str().unwrap_or(EXECUTORS[n % EXECUTORS.len()]).to_owned();
             for action in work(round) {
                 let at = NOW + i64::try_from(done).expect("it is small") * 60_000;
-                let claims = matches!(action, Action::Claim { .. });
-                let operation = operation(&id(*n), &by, action, at, round - u64::from(claims));
-                let Ok(Decision::Applied(changes)) = decide(&board, &operation) else {
-                    panic!("this work is legal: {operation:?}")
+                let operation = operation(&board, &id(*n), &by, action, at);
+                let changes = match decide(&board, &operation) {
+                    Ok(Decision::Applied(changes)) => changes,
+                    other => panic!("{operation:?}: {other:?}"),
                 };
                 let files = files_of(&board, &changes).expect("it can be written");
                 let message = receipt::message(&operation, &changes.receipt);
@@ -90,15 +90,17 @@ fn work(round: u64) -> [Action; 5] {
     ]
 }
 
-fn operation(task: &str, by: &str, action: Action, at: i64, epoch: u64) -> Operation {
+fn operation(board: &Snapshot, task: &str, by: &str, action: Action, at: i64) -> Operation {
+    let task = task.parse::<TaskId>().expect("it is an id");
+    let epoch = board.task(&task).expect("a board").map(|placed| placed.task.epoch);
     let mut random = [0; 10];
     random[..8].copy_from_slice(&at.to_be_bytes());
     Operation {
         id: OpId::from_parts(Millis(at), random),
         action,
-        task: Some(task.parse::<TaskId>().expect("it is an id")),
+        task: Some(task),
         actor: by.parse::<AgentName>().expect("it is a name"),
-        basis: Basis { head: None, epoch: Some(Epoch(epoch)) },
+        basis: Basis { head: None, epoch },
         at: Millis(at),
         signature: None,
     }
