@@ -3,7 +3,6 @@
 //! Owns what a realistic board looks like. Writes it straight into a bare repository with `git fast-import`, so that
 //! a hundred thousand tasks take seconds. The board it writes passes `squad check`.
 
-#[allow(dead_code, reason = "each bench is a program of its own, and only one of them measures a history")]
 pub mod history;
 
 use std::io::{self, BufWriter, Write};

@@ -22,6 +22,7 @@ use crate::git::{
     CommitInfo, FetchFault, Fetched, Follow, Git, GitError, Head, Objects, Oid, PathSet, Place, Remote, Rewound,
     Settings, Store, branch_tip, follow, staged_entries,
 };
+use crate::model::board::Changeset;
 
 /// Where the board is looked for when nothing says where it is, after the remote's own branch.
 pub const SEPARATE_BRANCH: &str = "squad";
@@ -328,6 +329,13 @@ impl BoardStore {
             Some(head) => board.with_history(History { source: Source::Store(self.store.clone()), head }),
             None => board,
         })
+    }
+
+    /// Returns the board of a commit that makes these changes to a version of it, and nothing else.
+    pub fn succeed(&self, before: Snapshot, commit: &CommitInfo, changes: &Changeset) -> Snapshot {
+        let source = Source::Store(self.store.clone());
+        let after = before.succeeded_by(Box::new(TreeFiles::new(source.clone(), Some(commit.tree))), changes);
+        after.with_history(History { source, head: commit.oid })
     }
 
     /// Returns what the user's index would make of the board; `index` is the file that a hook was given.

@@ -14,7 +14,7 @@ use crate::board::render::{files_of, first_attributes};
 use crate::board::snapshot::Snapshot;
 use crate::board::store::AccessFault;
 use crate::board::{CommitInfo, Objects, Oid};
-use crate::model::board::Decision;
+use crate::model::board::{Changeset, Decision};
 use crate::model::config::BoardConfig;
 use crate::model::decide::decide;
 use crate::model::operation::Operation;
@@ -72,22 +72,32 @@ pub(super) fn author_fault(
     }
 }
 
-/// Returns what is wrong with what a commit says and holds, by its operation; `before` is the board of its only parent.
+/// What deciding a commit's operation once more has come to.
+pub(super) enum Again {
+    /// The commit is what the operation makes of its parent.
+    Same(Box<Changeset>),
+    /// The operation had been decided before.
+    Before,
+    /// Something about the commit is wrong.
+    Faults(Vec<Fault>),
+}
+
+/// Decides a commit's operation once more and holds the commit against it; `before` is the board of its only parent.
 ///
 /// # Errors
 /// [`Failure`] where the objects cannot be read.
-pub(super) fn faults(
+pub(super) fn decide_again(
     objects: &Objects,
     before: &Snapshot,
     commit: &CommitInfo,
     operation: &Operation,
-) -> Result<Vec<Fault>, Failure> {
-    let only = |code, message: String| Ok(vec![Fault::new(code, message)]);
+) -> Result<Again, Failure> {
+    let only = |code, message: String| Ok(Again::Faults(vec![Fault::new(code, message)]));
     let changes = match decide(before, operation) {
         Ok(Decision::Applied(changes)) => changes,
         Ok(Decision::Refused(refusal)) => return only("not-allowed", refusal.message()),
         Ok(Decision::Unchanged(unchanged)) => return only("not-allowed", unchanged.why),
-        Ok(Decision::AlreadyDecided(_)) => return Ok(Vec::new()),
+        Ok(Decision::AlreadyDecided(_)) => return Ok(Again::Before),
         Err(fault) => return only("undecidable", fault.to_string()),
     };
     let mut found = Vec::new();
@@ -99,7 +109,7 @@ pub(super) fn faults(
         Ok(made) => made,
         Err(fault) => {
             found.push(Fault::new("undecidable", fault.to_string()));
-            return Ok(found);
+            return Ok(Again::Faults(found));
         }
     };
     // Most files can become one thing only.
@@ -125,5 +135,5 @@ pub(super) fn faults(
             found.push(Fault::of_file("other-content", &path, "what the operation makes of it is missing"));
         }
     }
-    Ok(found)
+    Ok(if found.is_empty() { Again::Same(changes) } else { Again::Faults(found) })
 }

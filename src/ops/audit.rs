@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::again::{author_fault, faults};
+use super::again::{Again, author_fault, decide_again};
 use super::check::unreadable;
 use super::failure::Failure;
 use super::review::{By, compared};
@@ -17,7 +17,7 @@ use crate::board::receipt;
 use crate::board::snapshot::Snapshot;
 use crate::board::store::AccessFault;
 use crate::board::{CommitInfo, Oid};
-use crate::model::board::Board;
+use crate::model::board::{Board, Changeset};
 use crate::model::code::ErrorCode;
 use crate::model::id::{OpId, TaskId};
 use crate::model::operation::{Action, Operation, Verb};
@@ -64,6 +64,7 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
         task,
         done: HashMap::new(),
         refused: HashSet::new(),
+        known: None,
         signers: Signers::of(&session.board.settings),
         told_of_signers: false,
         found: Audited::default(),
@@ -94,6 +95,8 @@ struct Auditor<'a> {
     /// Which commit carries out which operation.
     done: HashMap<OpId, String>,
     refused: HashSet<OpId>,
+    /// The board of a commit that was found to be what its operation makes: what was read for it serves the next one.
+    known: Option<(Oid, Snapshot)>,
     /// Whose keys this clone trusts.
     signers: Option<Signers>,
     /// Whether it was said that nobody's key is known.
@@ -133,7 +136,7 @@ impl Auditor<'_> {
             self.report(commit, "done-after-refusal", &format!("operation {id} had been refused before"));
         }
         let about = self.task.is_none_or(|task| operation.tasks().contains(task));
-        if about { self.decide_again(commit, operation) } else { Ok(()) }
+        if about { self.carried_out_as_decided(commit, operation) } else { Ok(()) }
     }
 
     /// A commit that carries no operation keeps the rules as well: it is judged as a pull request is.
@@ -158,6 +161,11 @@ impl Auditor<'_> {
         for side in &sides {
             // What one side of a merge has was judged there.
             if parts(side)? == now {
+                if let ([parent], Some((known, board))) = (parents.as_slice(), self.known.take()) {
+                    // The board is none of its business, and stays what it was.
+                    self.known = (known == *parent)
+                        .then(|| (commit.oid, self.session.board.succeed(board, commit, &Changeset::default())));
+                }
                 return Ok(());
             }
         }
@@ -174,7 +182,7 @@ impl Auditor<'_> {
         Ok(())
     }
 
-    fn decide_again(&mut self, commit: &CommitInfo, operation: &Operation) -> Result<(), Failure> {
+    fn carried_out_as_decided(&mut self, commit: &CommitInfo, operation: &Operation) -> Result<(), Failure> {
         let parent = match commit.parents.as_slice() {
             [] => None,
             [one] => Some(*one),
@@ -187,7 +195,7 @@ impl Auditor<'_> {
             self.report(commit, "not-in-line", "it changes a board that nothing has made");
             return Ok(());
         }
-        let before = self.session.snapshot(parent)?;
+        let before = self.board_at(parent)?;
         let (session, signers) = (self.session, self.signers.as_ref());
         if let Ok(Some(config)) = before.config()
             && let Some(fault) = author_fault(commit, operation, config, signers, session.board.place.run_dir())
@@ -207,10 +215,22 @@ impl Auditor<'_> {
                 return Err(not_all_here());
             }
         }
-        for fault in faults(session.board.objects(), &before, commit, operation)? {
-            self.report_file(commit, fault.code, &fault.file, &fault.message);
+        match decide_again(session.board.objects(), &before, commit, operation)? {
+            Again::Same(changes) => self.known = Some((commit.oid, session.board.succeed(before, commit, &changes))),
+            Again::Before => {}
+            Again::Faults(faults) => {
+                faults.iter().for_each(|fault| self.report_file(commit, fault.code, &fault.file, &fault.message));
+            }
         }
         Ok(())
+    }
+
+    /// Returns the board of a commit.
+    fn board_at(&mut self, commit: Option<Oid>) -> Result<Snapshot, Failure> {
+        match self.known.take_if(|(known, _)| Some(*known) == commit) {
+            Some((_, board)) => Ok(board),
+            None => Ok(self.session.board.snapshot(commit)?),
+        }
     }
 
     fn report(&mut self, commit: &CommitInfo, code: &'static str, message: &str) {

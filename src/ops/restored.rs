@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::again::{author_fault, faults};
+use super::again::{Again, author_fault, decide_again};
 use super::failure::Failure;
 use super::review::{FETCH_MORE, Identity, finished, identity};
 use super::signing::Signers;
@@ -62,7 +62,7 @@ pub(super) fn genuine(repository: &Repository, range: &Range) -> Result<Vec<Rest
         };
         let dir = repository.place.run_dir();
         if author_fault(commit, &operation, config, signers.as_ref(), dir).is_some()
-            || !faults(objects, &before, commit, &operation)?.is_empty()
+            || matches!(decide_again(objects, &before, commit, &operation)?, Again::Faults(_))
         {
             continue;
         }

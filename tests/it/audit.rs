@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::board;
 use crate::kit::{Checkout, Room, hand_task};
 
 fn codes(answer: &Value) -> Vec<String> {
@@ -55,6 +56,25 @@ fn a_board_audits_the_same_from_a_bare_and_from_a_shallow_clone() {
         let other = room.clone_with(&format!("other-{}", options.len()), &options);
         assert_eq!(other.ok("audit")["operations"], whole["operations"], "{options}");
     }
+}
+
+#[test]
+fn what_was_read_for_one_commit_serves_the_next_also_past_commits_of_code_and_by_hand() {
+    let room = Room::empty();
+    std::fs::remove_dir_all(room.remote()).expect("an empty remote");
+    let shape = board::Shape { tasks: 20, seed: 1 };
+    board::write(&room.remote(), shape).expect("a board");
+    board::history::write(&room.remote(), shape, 200).expect("a history");
+    let clone = room.clone_as("olga");
+    assert_eq!(clone.ok("audit")["operations"], 200);
+    room.put_code(2);
+    clone.ok("comment mc-000001 'after the code' --agent scout");
+    let mut task = room.task("mc-000001");
+    task["title"] = json!("another title");
+    room.put_tasks(&[task]);
+    clone.ok("comment mc-000001 'after the title' --agent scout");
+    let audited = clone.ok("audit");
+    assert_eq!((&audited["operations"], &audited["violations"]), (&json!(202), &json!([])), "{audited}");
 }
 
 #[test]

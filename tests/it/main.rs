@@ -19,6 +19,8 @@ mod kit;
 mod action;
 mod audit;
 mod backup;
+#[path = "../../benches/board/mod.rs"]
+mod board;
 mod board_verbs;
 mod chaos;
 mod clocks;

@@ -5,10 +5,8 @@
 
 use std::process::{Command, Stdio};
 
+use crate::board;
 use crate::kit::Room;
-
-#[path = "../../benches/board/mod.rs"]
-mod board;
 
 /// What a look at 50,000 tasks may take at most, in KiB.
 const MOST: i64 = 300 * 1024;
