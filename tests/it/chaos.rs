@@ -106,7 +106,7 @@ fn kill_after(mut child: Child, delay: Duration, tree: Option<&str>, clone: &Che
     // It is not reaped yet, so its id is still its own.
     let _ = child.kill();
     if let Some(mark) = tree {
-        end_everything(mark);
+        end_everything(mark, None);
     }
     // It may have ended, and answered, just before.
     judge(child, clone, line)

@@ -58,6 +58,7 @@ impl Work {
 pub struct Host {
     pub clone: Checkout,
     mark: String,
+    remote: PathBuf,
     dead: Mutex<bool>,
 }
 
@@ -110,7 +111,7 @@ impl Host {
         let clone = room.clone_as(name);
         // Commands carry the mark as well.
         clone.git(&format!("config squad.env {MARK}"));
-        Self { clone, mark: fresh_mark(), dead: Mutex::new(false) }
+        Self { clone, mark: fresh_mark(), remote: room.remote(), dead: Mutex::new(false) }
     }
 
     /// Tells whether it has died.
@@ -185,7 +186,7 @@ impl Host {
             }
             if since.elapsed() > HANG {
                 let stack = std::fs::read_to_string(format!("/proc/{}/stack", child.id())).unwrap_or_default();
-                end_everything(&self.mark);
+                end_everything(&self.mark, None);
                 panic!("a runner of {agent} hangs, after {met:?}\n{stack}");
             }
             thread::sleep(LOOK);
@@ -213,7 +214,7 @@ impl Host {
             Fate::HostDies => {
                 let mut dead = self.dead.lock().unwrap();
                 *dead = true;
-                end_everything(&self.mark);
+                end_everything(&self.mark, Some(&self.remote));
             }
         }
     }

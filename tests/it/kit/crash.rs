@@ -112,11 +112,11 @@ impl Checkout {
         let (mut felled, mut late) = (false, false);
         while child.try_wait().expect("it is ours").is_none() {
             if whom == Whom::Tree && !felled && was_hit(&log) {
-                end_everything(&mark);
+                end_everything(&mark, None);
                 felled = true;
             }
             if begun.elapsed() > LONGEST {
-                end_everything(&mark);
+                end_everything(&mark, None);
                 late = true;
             }
             std::thread::sleep(POLL);
@@ -167,11 +167,16 @@ fn processes_of(mark: &str) -> Vec<i32> {
     found
 }
 
-/// Kills every process of a run, until none is left.
-pub fn end_everything(mark: &str) {
+/// Kills every process of a run, until none is left; those that work in the remote live on where they stand for another
+/// machine: a lock that one of them leaves there keeps everybody out.
+pub fn end_everything(mark: &str, elsewhere: Option<&Path>) {
+    let is_elsewhere = |pid: &i32| {
+        let cwd = std::fs::read_link(format!("/proc/{pid}/cwd"));
+        elsewhere.is_some_and(|remote| cwd.is_ok_and(|cwd| cwd.starts_with(remote)))
+    };
     let until = Instant::now() + Duration::from_secs(10);
     loop {
-        let living = processes_of(mark);
+        let living: Vec<_> = processes_of(mark).into_iter().filter(|pid| !is_elsewhere(pid)).collect();
         if living.is_empty() || Instant::now() > until {
             return;
         }
