@@ -551,7 +551,7 @@ fn measure_history(plan: &Plan, report: &mut Report) {
     report.time(&format!("`audit`, {commits} commits, 1,000"), "git log --raw", audited, Some(2.0));
 }
 
-/// The gates: what is judged before a commit, and the history.
+/// The gate before a commit.
 fn measure_gates(plan: &Plan, bed: &Bed, report: &mut Report) {
     let tasks = bed.shape.tasks;
     let n = thousands(tasks);

@@ -5,7 +5,6 @@
 use std::cell::RefCell;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::rc::Rc;
 
 use squad::board::files::{Entry, Files, ReadError};
@@ -17,7 +16,7 @@ use squad::model::decide::decide;
 use squad::model::id::{AgentName, Millis, OpId, TaskId};
 use squad::model::operation::{Action, Basis, Operation};
 
-use super::{EXECUTORS, NOW, Shape, ended, files, id, task};
+use super::{EXECUTORS, Import, NOW, Shape, files, id, task};
 
 /// The files of the newest version. No older one is read again.
 #[derive(Clone)]
@@ -42,10 +41,7 @@ impl Files for Newest {
 /// # Errors
 /// Whatever stops git or the pipe to it.
 pub fn write(remote: &Path, shape: Shape, commits: usize) -> io::Result<()> {
-    let mut import = Command::new("git");
-    import.arg("-C").arg(remote).args(["fast-import", "--quiet", "--done"]).stdin(Stdio::piped());
-    let mut child = import.spawn()?;
-    let mut out = io::BufWriter::new(child.stdin.take().expect("it was piped"));
+    let mut import = Import::into(remote)?;
     let newest = Newest(Rc::new(RefCell::new(Overlay::new(files(shape)))));
     let mut board = Snapshot::new(Box::new(newest.clone()));
     let mut from = "from refs/heads/main^0\n";
@@ -64,14 +60,12 @@ pub fn write(remote: &Path, shape: Shape, commits: usize) -> io::Result<()> {
                 };
                 let files = files_of(&board, &changes).expect("it can be written");
                 let message = receipt::message(&operation, &changes.receipt);
-                commit(&mut out, at, &message, std::mem::take(&mut from), &files)?;
+                commit(&mut import, at, &message, std::mem::take(&mut from), &files)?;
                 newest.0.borrow_mut().apply(&files);
                 board = board.succeeded_by(Box::new(newest.clone()), &changes);
                 done += 1;
                 if done == commits {
-                    writeln!(out, "done")?;
-                    drop(out);
-                    return ended("git fast-import", child.wait()?);
+                    return import.end();
                 }
             }
         }
@@ -106,17 +100,14 @@ fn operation(board: &Snapshot, task: &str, by: &str, action: Action, at: i64) ->
     }
 }
 
-fn commit(out: &mut impl io::Write, at: i64, message: &str, from: &str, files: &[FileChange]) -> io::Result<()> {
+fn commit(import: &mut Import, at: i64, message: &str, from: &str, files: &[FileChange]) -> io::Result<()> {
+    let out = &mut import.out;
     writeln!(out, "commit refs/heads/main\ncommitter Olga <olga@example.test> {} +0000", at / 1000)?;
     write!(out, "data {}\n{message}\n{from}", message.len())?;
     for file in files {
         match &file.content {
-            Some(bytes) => {
-                writeln!(out, "M 100644 inline {}\ndata {}", file.path, bytes.len())?;
-                out.write_all(bytes)?;
-                writeln!(out)?;
-            }
-            None => writeln!(out, "D {}", file.path)?,
+            Some(bytes) => import.put(&file.path, bytes)?,
+            None => writeln!(import.out, "D {}", file.path)?,
         }
     }
     Ok(())

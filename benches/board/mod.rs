@@ -7,7 +7,7 @@ pub mod history;
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 use serde_json::{Map, Value, json};
 
@@ -217,26 +217,49 @@ fn files(shape: Shape) -> impl Iterator<Item = (String, Vec<u8>)> {
     files.map(|(path, text)| (path, text.into_bytes()))
 }
 
+/// A git that commits to a repository what it is told.
+struct Import {
+    git: Child,
+    out: BufWriter<ChildStdin>,
+}
+
+impl Import {
+    fn into(remote: &Path) -> io::Result<Self> {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(remote).args(["fast-import", "--quiet", "--done"]).stdin(Stdio::piped());
+        let mut git = command.spawn()?;
+        let out = BufWriter::new(git.stdin.take().expect("it was piped"));
+        Ok(Self { git, out })
+    }
+
+    /// Writes a file of the commit that was begun last.
+    fn put(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        writeln!(self.out, "M 100644 inline {path}\ndata {}", bytes.len())?;
+        self.out.write_all(bytes)?;
+        writeln!(self.out)
+    }
+
+    fn end(mut self) -> io::Result<()> {
+        writeln!(self.out, "done")?;
+        drop(self.out);
+        ended("git fast-import", self.git.wait()?)
+    }
+}
+
 /// Makes a bare repository at `remote` whose `main` holds a board of that shape, in one commit.
 ///
 /// # Errors
 /// Whatever stops git or the pipe to it.
 pub fn write(remote: &Path, shape: Shape) -> io::Result<()> {
     run(Command::new("git").args(["init", "--quiet", "--bare", "--template=", "-b", "main"]).arg(remote))?;
-    let mut import = Command::new("git");
-    import.arg("-C").arg(remote).args(["fast-import", "--quiet", "--done"]).stdin(Stdio::piped());
-    let mut child = import.spawn()?;
-    let mut out = BufWriter::new(child.stdin.take().expect("it was piped"));
+    let mut import = Import::into(remote)?;
+    let out = &mut import.out;
     writeln!(out, "commit refs/heads/main\ncommitter Olga <olga@example.test> {} +0000", NOW / 1000)?;
     writeln!(out, "data 5\nboard")?;
     for (path, bytes) in files(shape) {
-        writeln!(out, "M 100644 inline {path}\ndata {}", bytes.len())?;
-        out.write_all(&bytes)?;
-        writeln!(out)?;
+        import.put(&path, &bytes)?;
     }
-    writeln!(out, "done")?;
-    drop(out);
-    ended("git fast-import", child.wait()?)
+    import.end()
 }
 
 /// Puts the first `count` tasks on `main` again, each with one more message.
@@ -245,21 +268,16 @@ pub fn write(remote: &Path, shape: Shape) -> io::Result<()> {
 /// Whatever stops git or the pipe to it.
 #[allow(dead_code, reason = "each bench is a program of its own, and only one of them changes a board")]
 pub fn touch(remote: &Path, shape: Shape, count: usize, round: usize) -> io::Result<()> {
-    let mut import = Command::new("git");
-    import.arg("-C").arg(remote).args(["fast-import", "--quiet", "--done"]).stdin(Stdio::piped());
-    let mut child = import.spawn()?;
-    let mut out = child.stdin.take().expect("it was piped");
+    let mut import = Import::into(remote)?;
+    let out = &mut import.out;
     writeln!(out, "commit refs/heads/main\ncommitter Olga <olga@example.test> {} +0000", NOW / 1000)?;
     writeln!(out, "data 5\ntouch\nfrom refs/heads/main^0")?;
     for n in 0..count {
         let mut task = task(shape, n);
         task["title"] = json!(format!("touched in round {round}"));
-        let text = text(&task);
-        write!(out, "M 100644 inline squad/tasks/json/{}.json\ndata {}\n{text}\n", id(n), text.len())?;
+        import.put(&format!("squad/tasks/json/{}.json", id(n)), text(&task).as_bytes())?;
     }
-    writeln!(out, "done")?;
-    drop(out);
-    ended("git fast-import", child.wait()?)
+    import.end()
 }
 
 /// Runs a command to its end.

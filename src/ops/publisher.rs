@@ -234,6 +234,28 @@ impl<'a> Publisher<'a> {
         Ok(())
     }
 
+    /// Tells how an operation stands that was made on an earlier head than this one.
+    fn standing_since(&mut self, basis: Oid, head: Oid, operation: &Operation) -> Result<Standing, Trouble> {
+        let store = self.session.board.objects();
+        let mut past = self.past.take().filter(|past| past.head == head).unwrap_or_else(|| Past::of(head));
+        let mut reach = past.reach(store, basis, MAX_AGE).map_err(|e| trouble(e.into()))?;
+        if reach == Reach::Elsewhere && self.is_worth_deepening(operation) {
+            self.deepened = true;
+            if self.session.board.deepen(self.session.limits.network) {
+                past = Past::of(head);
+                reach = past.reach(store, basis, MAX_AGE).map_err(|e| trouble(e.into()))?;
+            }
+        }
+        let standing = match (past.decided(operation.id), reach) {
+            (Some(decided), _) => Standing::Decided(decided.clone()),
+            (None, Reach::Known) => Standing::Open,
+            (None, Reach::Elsewhere) => Standing::Elsewhere,
+            (None, Reach::TooFar) => Standing::TooOld,
+        };
+        self.past = Some(past);
+        Ok(standing)
+    }
+
     /// Tells whether an operation may have been made on a board that is only beyond the history that is here, and is
     /// not so old that others have settled it long ago.
     fn is_worth_deepening(&self, operation: &Operation) -> bool {
@@ -335,27 +357,7 @@ impl Shared for Publisher<'_> {
             return Ok(Standing::Open);
         }
         let Some(basis) = basis else { return Ok(Standing::Elsewhere) };
-        if basis == head {
-            self.bring_what_it_goes_back_to(head, operation).map_err(trouble)?;
-            return Ok(Standing::Open);
-        }
-        let store = self.session.board.objects();
-        let mut past = self.past.take().filter(|past| past.head == head).unwrap_or_else(|| Past::of(head));
-        let mut reach = past.reach(store, basis, MAX_AGE).map_err(|e| trouble(e.into()))?;
-        if reach == Reach::Elsewhere && self.is_worth_deepening(operation) {
-            self.deepened = true;
-            if self.session.board.deepen(self.session.limits.network) {
-                past = Past::of(head);
-                reach = past.reach(store, basis, MAX_AGE).map_err(|e| trouble(e.into()))?;
-            }
-        }
-        let standing = match (past.decided(operation.id), reach) {
-            (Some(decided), _) => Standing::Decided(decided.clone()),
-            (None, Reach::Known) => Standing::Open,
-            (None, Reach::Elsewhere) => Standing::Elsewhere,
-            (None, Reach::TooFar) => Standing::TooOld,
-        };
-        self.past = Some(past);
+        let standing = if basis == head { Standing::Open } else { self.standing_since(basis, head, operation)? };
         if standing == Standing::Open {
             self.bring_what_it_goes_back_to(head, operation).map_err(trouble)?;
         }
