@@ -44,8 +44,11 @@ pub struct Publisher<'a> {
     /// What has been answered: it leaves what is written down as known to others at the end.
     answered: Vec<OpId>,
     past: Option<Past>,
-    /// Whether older history was fetched, which is done once.
+    /// Whether older history was fetched to find what an operation was made on, which is done once.
     deepened: bool,
+    /// Whether history was fetched to find what an operation goes back to, which is done once: what it was made on may
+    /// have had to be found first.
+    reached_back: bool,
     others: Vec<(Oid, Announced)>,
     settled: SettledOutboxes,
     /// Whether the remote takes outboxes, as far as this clone knows. One whose push of a board has never been accepted
@@ -111,6 +114,7 @@ impl<'a> Publisher<'a> {
             answered: Vec::new(),
             past: None,
             deepened: false,
+            reached_back: false,
             others: Vec::new(),
             settled,
             takes_outboxes: false,
@@ -227,8 +231,8 @@ impl<'a> Publisher<'a> {
         let Action::BackupRestore { commit, .. } = &operation.action else { return Ok(()) };
         let Ok(commit) = commit.parse::<Oid>() else { return Ok(()) };
         let board = &self.session.board;
-        if self.is_worth_deepening(operation) && !board.reach_back(commit, head, None)? {
-            self.deepened = true;
+        if !self.reached_back && self.is_worth_a_fetch(operation) && !board.reach_back(commit, head, None)? {
+            self.reached_back = true;
             board.reach_back(commit, head, Some(self.session.limits.network))?;
         }
         Ok(())
@@ -239,7 +243,7 @@ impl<'a> Publisher<'a> {
         let store = self.session.board.objects();
         let mut past = self.past.take().filter(|past| past.head == head).unwrap_or_else(|| Past::of(head));
         let mut reach = past.reach(store, basis, MAX_AGE).map_err(|e| trouble(e.into()))?;
-        if reach == Reach::Elsewhere && self.is_worth_deepening(operation) {
+        if reach == Reach::Elsewhere && !self.deepened && self.is_worth_a_fetch(operation) {
             self.deepened = true;
             if self.session.board.deepen(self.session.limits.network) {
                 past = Past::of(head);
@@ -256,12 +260,11 @@ impl<'a> Publisher<'a> {
         Ok(standing)
     }
 
-    /// Tells whether an operation may have been made on a board that is only beyond the history that is here, and is
-    /// not so old that others have settled it long ago.
-    fn is_worth_deepening(&self, operation: &Operation) -> bool {
+    /// Tells whether history is worth fetching for an operation: it is not so old that others have settled it long ago.
+    fn is_worth_a_fetch(&self, operation: &Operation) -> bool {
         let mine = self.queued.contains_key(&operation.id);
         let age = self.session.now().since(operation.at);
-        !self.deepened && (mine || age < REFUSAL_LIFE.as_millis().try_into().unwrap_or(u64::MAX))
+        mine || age < REFUSAL_LIFE.as_millis().try_into().unwrap_or(u64::MAX)
     }
 }
 
