@@ -71,6 +71,7 @@ pub fn message(operation: &Operation, facts: &ReceiptFacts) -> String {
     let about = match (facts.tasks.as_slice(), &operation.action) {
         ([one], _) => one.to_string(),
         ([], crate::model::operation::Action::New { tasks }) => format!("{} tasks", tasks.len()),
+        ([], crate::model::operation::Action::Import { tasks }) => format!("{} tasks", tasks.len()),
         ([], crate::model::operation::Action::Archive { tasks }) => format!("{} tasks", tasks.len()),
         ([], _) => "board".to_owned(),
         (many, _) => format!("{} tasks", many.len()),

@@ -110,6 +110,7 @@ fn dispatch(cli: Cli, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Init(args) => commands::init::run(&mut cx, &args),
         Command::Agents(args) => commands::agents::run(&mut cx, name, args.command),
         Command::New(args) => commands::new::run(&mut cx, args),
+        Command::Import(args) => commands::import::run(&mut cx, args),
         Command::Show(args) => commands::show::run(&mut cx, &args),
         Command::List(args) => commands::list::run(&mut cx, &args),
         Command::Edit(args) => commands::edit::run(&mut cx, &args),

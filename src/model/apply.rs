@@ -5,6 +5,7 @@
 
 use super::config::{Agent, BoardConfig};
 use super::id::{AgentName, Millis};
+use super::imported::{ImportedTask, Standing};
 use super::operation::{Action, FieldChange, HandIn, Operation, Verb};
 use super::requirement::{Findings, gate_passed};
 use super::task::{
@@ -12,7 +13,7 @@ use super::task::{
     Progress, Subtask, Task,
 };
 use super::transition::{ANSWERED, Edge};
-use super::vocabulary::{ArchivedReason, Gate, Status, SubtaskStatus};
+use super::vocabulary::{ArchivedReason, Cause, Gate, Status, SubtaskStatus};
 
 /// Wait before a failed task may be claimed again, doubled with every attempt.
 pub const FAIL_BACKOFF_SECONDS: u64 = 60;
@@ -104,7 +105,10 @@ impl<'a> Step<'a> {
             reason: reason.map(str::to_owned),
             completion: None,
         });
-        self.join_in();
+        // Whoever takes a whole board over has had no hand in its tasks.
+        if self.operation.verb() != Verb::Import {
+            self.join_in();
+        }
     }
 
     fn enter(&mut self, status: Status, reason: Option<&str>) {
@@ -302,8 +306,46 @@ impl<'a> Step<'a> {
                 });
                 self.record(Some(reason));
             }
+            Action::Import { tasks } => self.import(tasks),
             _ => self.shape(),
         }
+    }
+
+    /// Takes the task to where it stood on the board that it comes from. Of an operation with several tasks each is
+    /// moved by one that has it alone.
+    fn import(&mut self, tasks: &[ImportedTask]) {
+        let Some(standing) = tasks.first().and_then(|one| one.stands.as_ref()) else { return };
+        let doer = self.task.assigned.clone().unwrap_or_else(|| self.actor().clone());
+        match standing {
+            Standing::InProgress { started } => {
+                self.begin_claim(doer);
+                if let Some(claim) = self.task.claim.as_mut().filter(|_| *started) {
+                    claim.started_at = Some(self.at);
+                }
+            }
+            Standing::Review { deliverable } => {
+                self.task.deliverable.clone_from(deliverable);
+                self.task.submitted_by = Some(doer);
+                self.task.submitted_at = Some(self.at);
+            }
+            Standing::Blocked { reason, block, error } => {
+                let error = error.clone().map(|message| LastError {
+                    cause: Cause::Unknown,
+                    message,
+                    at: self.at,
+                    process: None,
+                });
+                self.task.last_error = error;
+                return self.block(reason, block);
+            }
+            Standing::Completed { at, deliverable } => {
+                self.task.deliverable.clone_from(deliverable);
+                self.task.completed_by = Some(doer);
+                self.task.completed_at = Some(at.unwrap_or(self.at).clamp(self.task.created_at, self.at));
+            }
+            Standing::Archived { reason } => self.task.archived_reason = Some(*reason),
+        }
+        self.enter(standing.status(), None);
     }
 
     /// What changes the task without changing its state.

@@ -6,6 +6,7 @@
 mod back;
 mod create;
 mod finality;
+mod import;
 mod roster;
 
 pub use finality::is_final;
@@ -62,6 +63,7 @@ pub fn decide(board: &dyn Board, operation: &Operation) -> Result<Decision, Boar
         (Action::AgentsAdd { agent }, _) => Ok(decider.agents_add(actor, agent)),
         (Action::AgentsRemove { name }, _) => Ok(decider.agents_remove(actor, name)),
         (Action::New { tasks }, _) => decider.new_tasks(actor, tasks),
+        (Action::Import { tasks }, _) => decider.import(actor, tasks),
         (Action::Archive { tasks }, _) => decider.archive(actor, tasks),
         (Action::Comment { also, .. }, Some(placed)) if !also.is_empty() => decider.comment(actor, placed, also),
         (_, Some(placed)) => decider.edge(actor, &placed),
@@ -187,7 +189,7 @@ impl Decider<'_> {
         if self.board.task(on)?.is_none() {
             return Ok(Some(Refusal::NotFound { what: "task", name: on.to_string() }));
         }
-        let cycle = cycle_from(&task.id, |id| {
+        let cycle = cycle_from([&task.id], |id| {
             let mut next = self.waits_for(id)?;
             if *id == task.id {
                 next.push(on.clone());

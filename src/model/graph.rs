@@ -6,39 +6,44 @@ use std::collections::BTreeMap;
 
 use super::id::TaskId;
 
-/// Returns a cycle that can be reached from `start`, as the ids along it with the first one repeated at the end.
+/// Returns a cycle that can be reached from any of `starts`, as the ids along it with the first one repeated at the end.
 ///
 /// `next` gives the ids that an id waits for; it is asked at most once per id. An error of `next` ends the search.
 ///
 /// # Errors
 /// Whatever `next` returns.
-pub fn cycle_from<E>(
-    start: &TaskId,
+pub fn cycle_from<'a, E>(
+    starts: impl IntoIterator<Item = &'a TaskId>,
     mut next: impl FnMut(&TaskId) -> Result<Vec<TaskId>, E>,
 ) -> Result<Option<Vec<TaskId>>, E> {
     // Depth-first with an explicit path: a chain of a hundred thousand tasks must not overflow the stack.
     let mut done: BTreeMap<TaskId, bool> = BTreeMap::new();
-    let mut path: Vec<(TaskId, Vec<TaskId>)> = vec![(start.clone(), next(start)?)];
-    done.insert(start.clone(), false);
-    while let Some((_, waiting)) = path.last_mut() {
-        let Some(id) = waiting.pop() else {
-            if let Some((id, _)) = path.pop() {
-                done.insert(id, true);
-            }
+    for start in starts {
+        if done.contains_key(start) {
             continue;
-        };
-        match done.get(&id) {
-            Some(true) => {}
-            Some(false) => {
-                let from = path.iter().position(|(p, _)| *p == id).unwrap_or(0);
-                let mut cycle: Vec<TaskId> = path[from..].iter().map(|(p, _)| p.clone()).collect();
-                cycle.push(id);
-                return Ok(Some(cycle));
-            }
-            None => {
-                done.insert(id.clone(), false);
-                let waiting = next(&id)?;
-                path.push((id, waiting));
+        }
+        let mut path: Vec<(TaskId, Vec<TaskId>)> = vec![(start.clone(), next(start)?)];
+        done.insert(start.clone(), false);
+        while let Some((_, waiting)) = path.last_mut() {
+            let Some(id) = waiting.pop() else {
+                if let Some((id, _)) = path.pop() {
+                    done.insert(id, true);
+                }
+                continue;
+            };
+            match done.get(&id) {
+                Some(true) => {}
+                Some(false) => {
+                    let from = path.iter().position(|(p, _)| *p == id).unwrap_or(0);
+                    let mut cycle: Vec<TaskId> = path[from..].iter().map(|(p, _)| p.clone()).collect();
+                    cycle.push(id);
+                    return Ok(Some(cycle));
+                }
+                None => {
+                    done.insert(id.clone(), false);
+                    let waiting = next(&id)?;
+                    path.push((id, waiting));
+                }
             }
         }
     }
@@ -59,7 +64,7 @@ mod tests {
     }
 
     fn find(edges: &BTreeMap<TaskId, Vec<TaskId>>, start: &TaskId) -> Option<Vec<TaskId>> {
-        let Ok(cycle) = cycle_from(start, |i| Ok::<_, Infallible>(edges.get(i).cloned().unwrap_or_default()));
+        let Ok(cycle) = cycle_from([start], |i| Ok::<_, Infallible>(edges.get(i).cloned().unwrap_or_default()));
         cycle
     }
 
@@ -73,6 +78,23 @@ mod tests {
     fn two_ways_to_the_same_task_are_no_cycle() {
         let edges = BTreeMap::from([(id(1), vec![id(2), id(3)]), (id(2), vec![id(4)]), (id(3), vec![id(4)])]);
         assert_eq!(find(&edges, &id(1)), None);
+    }
+
+    #[test]
+    fn a_search_from_everywhere_asks_about_each_once_and_finds_what_one_of_them_would() {
+        let mut edges: BTreeMap<_, _> = (0..1_000).map(|n| (id(n), vec![id(n + 1)])).collect();
+        let starts: Vec<_> = (0..1_000).rev().map(id).collect();
+        let search = |edges: &BTreeMap<TaskId, Vec<TaskId>>| {
+            let mut asked = 0;
+            let Ok(cycle) = cycle_from(&starts, |i| {
+                asked += 1;
+                Ok::<_, Infallible>(edges.get(i).cloned().unwrap_or_default())
+            });
+            (cycle, asked)
+        };
+        assert_eq!(search(&edges), (None, 1_001));
+        edges.insert(id(700), vec![id(698)]);
+        assert_eq!(search(&edges).0, Some(vec![id(700), id(698), id(699), id(700)]));
     }
 
     #[test]

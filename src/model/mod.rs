@@ -12,6 +12,7 @@ pub mod decide;
 pub mod earlier;
 pub mod graph;
 pub mod id;
+pub mod imported;
 pub mod locks;
 pub mod notice;
 pub mod operation;

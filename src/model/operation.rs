@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Agent;
 use super::id::{AgentName, BadName, Epoch, Millis, OpId, TaskId};
+use super::imported::ImportedTask;
 use super::task::{Block, EvidenceBody, ProcessEnd};
 use super::vocabulary::{Cause, Domain, Effect, Gate, Priority, SubtaskStatus, words};
 
@@ -56,6 +57,9 @@ impl Operation {
         match &self.action {
             Action::New { tasks } => {
                 tasks.iter().enumerate().filter_map(|(nth, new)| self.id_of_new(nth, new).ok()).collect()
+            }
+            Action::Import { tasks } => {
+                tasks.iter().enumerate().filter_map(|(nth, one)| self.id_of_new(nth, &one.task).ok()).collect()
             }
             Action::Archive { tasks } => tasks.clone(),
             Action::Comment { also, .. } => self.task.iter().chain(also).cloned().collect(),
@@ -110,7 +114,7 @@ words! {
     /// What an operation does, by the name that stands in receipts and histories.
     Verb, "verb" {
         Init = "init", AgentsAdd = "agents-add", AgentsRemove = "agents-remove",
-        New = "new", Edit = "edit", Assign = "assign", Comment = "comment", Progress = "progress",
+        New = "new", Import = "import", Edit = "edit", Assign = "assign", Comment = "comment", Progress = "progress",
         SubtaskAdd = "subtask-add", SubtaskSet = "subtask-set", SubtaskAssign = "subtask-assign",
         FilesAdd = "files-add", FilesRemove = "files-remove", DepAdd = "dep-add", DepRemove = "dep-remove",
         Claim = "claim", Start = "start", Block = "block", Unblock = "unblock", Retry = "retry", Release = "release",
@@ -149,6 +153,11 @@ pub enum Action {
     New {
         /// The tasks.
         tasks: Vec<NewTask>,
+    },
+    /// Take over tasks of another board, each where it stands there.
+    Import {
+        /// The tasks.
+        tasks: Vec<ImportedTask>,
     },
     /// Change fields, each from a named value to another.
     Edit {
@@ -345,6 +354,7 @@ impl Action {
             Self::AgentsAdd { .. } => Verb::AgentsAdd,
             Self::AgentsRemove { .. } => Verb::AgentsRemove,
             Self::New { .. } => Verb::New,
+            Self::Import { .. } => Verb::Import,
             Self::Edit { .. } => Verb::Edit,
             Self::Assign { .. } => Verb::Assign,
             Self::Comment { .. } => Verb::Comment,

@@ -35,6 +35,8 @@ pub enum To {
     Same,
     /// To the status that the task had before it was put away.
     Former,
+    /// To the status that it had on the board which it comes from.
+    Foreign,
 }
 
 /// Who may use an edge.
@@ -161,7 +163,7 @@ pub enum Need {
 
 use Phase as P;
 use Status as S;
-use To::{Former, Same};
+use To::{Foreign, Former, Same};
 use Who as W;
 
 const IN_PROGRESS: &[Phase] = &[P::Claimed, P::Working];
@@ -251,11 +253,15 @@ pub static EDGES: &[Edge] = &[
     Edge { id: "T27", verb: Verb::RequestComplete, from: OPEN, to: Same, who: &[W::Anyone], needs: &[] },
     Edge { id: "T28", verb: Verb::Override, from: NOT_ARCHIVED, to: Same, who: &[W::Owner], needs: &[Need::Text] },
     Edge { id: "T29", verb: Verb::Verify, from: REQUESTABLE, to: To::Status(S::Completed), who: &[W::NotRequester], needs: &[Need::Request, Need::Deliverable, Need::Evidence] },
+    Edge { id: IMPORTED, verb: Verb::Import, from: &[P::Pending], to: Foreign, who: BOSSES, needs: &[] },
     Edge { id: ANSWERED, verb: Verb::Reject, from: REQUEST_DENIABLE, to: Same, who: &[W::NotRequester], needs: &[Need::MissingList] },
 ];
 
 /// What is asked for outside a review is told to be missing: the request ends, and the task stays where it is.
 pub const ANSWERED: &str = "T30";
+
+/// A task of another board comes to stand where it stood there: in the operation that makes it, and never again.
+pub const IMPORTED: &str = "T31";
 
 /// The last failure allowed leads elsewhere than the others: T20 instead of T19.
 pub const EXHAUSTED: &str = "T20";
@@ -265,10 +271,10 @@ pub fn edges_from(phase: Phase) -> impl Iterator<Item = &'static Edge> {
     EDGES.iter().filter(move |edge| edge.from.contains(&phase))
 }
 
-/// Returns the verbs that have an edge from a phase, each once.
+/// Returns the verbs that a task in a phase can be moved by, each once.
 pub fn legal_verbs(phase: Phase) -> Vec<Verb> {
     let mut verbs = Vec::new();
-    for edge in edges_from(phase) {
+    for edge in edges_from(phase).filter(|edge| edge.id != IMPORTED) {
         if !verbs.contains(&edge.verb) {
             verbs.push(edge.verb);
         }
@@ -306,8 +312,12 @@ pub fn authorize(task: &Task, operation: &Operation, actor: &Agent) -> Result<Au
         return Ok(Authority::Repeat);
     }
     let phase = task.phase();
-    // Where nobody has asked for a verdict there is nothing to answer, and no edge.
-    let is_open = |edge: &Edge| edge.id != ANSWERED || task.completion_request.is_some();
+    let is_open = |edge: &Edge| match edge.id {
+        // Where nobody has asked for a verdict there is nothing to answer, and no edge.
+        ANSWERED => task.completion_request.is_some(),
+        IMPORTED => is_just_made(task, operation),
+        _ => true,
+    };
     let edge = edges_from(phase).find(|edge| edge.verb == verb && is_open(edge));
     check_holder(task, operation, actor, edge)?;
     check_epoch(task, operation)?;
@@ -329,6 +339,11 @@ pub fn authorize(task: &Task, operation: &Operation, actor: &Agent) -> Result<Au
     Ok(Authority::Granted(Permit { edge, only_as_system: admitted == [Who::System] }))
 }
 
+/// Tells whether this very operation made the task, and nothing has happened to it since.
+fn is_just_made(task: &Task, operation: &Operation) -> bool {
+    matches!(task.state_history.as_slice(), [made] if made.op == Some(operation.id))
+}
+
 /// Tells whether a verb's decision depends on who holds the task, so that the epoch it names must be current.
 ///
 /// What anybody may add at any time (a comment, a label, a dependency, a request) is not fenced.
@@ -345,6 +360,7 @@ pub const fn is_fenced(verb: Verb) -> bool {
             | Verb::AgentsAdd
             | Verb::AgentsRemove
             | Verb::New
+            | Verb::Import
             | Verb::Archive
     )
 }

@@ -282,15 +282,37 @@ impl Phase {
         }
     }
 
+    /// Returns the phase that a word means on whatever board: one of the dialects, or this one. No word means one thing in
+    /// one of them and something else in another.
+    pub fn from_any(word: &str) -> Option<Self> {
+        let wanted = plain(word);
+        let foreign = Dialect::ALL.iter().find_map(|dialect| Self::from_dialect(*dialect, word));
+        foreign.or_else(|| Self::ALL.iter().copied().find(|phase| plain(phase.as_str()) == wanted)).or_else(|| {
+            match Status::ALL.iter().find(|status| plain(status.as_str()) == wanted)? {
+                Status::Backlog => Some(Self::Pending),
+                Status::InProgress => Some(Self::Working),
+                Status::Blocked => Some(Self::Failed),
+                Status::Review => Some(Self::Review),
+                Status::Ready => Some(Self::Ready),
+                Status::Completed => Some(Self::Completed),
+                Status::Archived => Some(Self::Archived),
+            }
+        })
+    }
+
     /// Returns the phase that another board's word means; case, `_`, `-` and blanks do not matter.
     pub fn from_dialect(dialect: Dialect, word: &str) -> Option<Self> {
-        let plain = |s: &str| s.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
         let wanted = plain(word);
         if dialect == Dialect::Queue && wanted == "queued" {
             return Some(Self::Pending);
         }
         Self::ALL.iter().copied().find(|phase| phase.in_dialect(dialect).is_some_and(|w| plain(w) == wanted))
     }
+}
+
+/// Returns a word without what boards spell differently.
+pub fn plain(word: &str) -> String {
+    word.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -307,6 +329,20 @@ mod tests {
                 assert_eq!(back.block_kind(), phase.block_kind(), "{dialect}: {word}");
             }
         }
+    }
+
+    #[test]
+    fn a_word_means_the_same_wherever_it_is_used() {
+        for &phase in Phase::ALL {
+            let foreign = Dialect::ALL.iter().filter_map(|dialect| phase.in_dialect(*dialect));
+            for word in foreign.chain([phase.as_str(), phase.status().as_str()]) {
+                let found = Phase::from_any(word).expect("the word is known");
+                assert_eq!(found.status(), phase.status(), "{word}");
+            }
+            assert_eq!(Phase::from_any(phase.as_str()), Some(phase));
+        }
+        assert_eq!(Phase::from_any("Trash"), Some(Phase::Archived));
+        assert_eq!(Phase::from_any("on hold"), None);
     }
 
     #[test]

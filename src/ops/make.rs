@@ -122,9 +122,10 @@ pub fn tasks_from_json(text: &str) -> Result<Vec<NewTask>, Failure> {
 }
 
 /// Largest file of tasks, in bytes: thousands of them.
-const MAX_BYTES: usize = 16 * 1024 * 1024;
+pub(super) const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-fn at(pointer: &str) -> String {
+/// Returns a place as the end of a sentence; nothing for the whole of a document.
+pub(super) fn at(pointer: &str) -> String {
     if pointer.is_empty() { String::new() } else { format!(" at {pointer}") }
 }
 

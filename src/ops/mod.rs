@@ -22,6 +22,7 @@ pub mod failure;
 mod faults;
 pub mod heartbeat;
 pub mod hook;
+pub mod import;
 pub mod init;
 mod integrity;
 pub mod limits;

@@ -11,13 +11,14 @@ use crate::model::apply::apply;
 use crate::model::board::BoardFault;
 use crate::model::config::Agent;
 use crate::model::id::{AgentName, Millis, OpId};
+use crate::model::imported::{ImportedTask, Standing};
 use crate::model::locks::Conflict;
-use crate::model::operation::{Action, Basis, HandIn, Operation, RecoverTrigger, Verb};
+use crate::model::operation::{Action, Basis, HandIn, NewTask, Operation, RecoverTrigger, Verb};
 use crate::model::refusal::Refusal;
 use crate::model::requirement::{Context, Findings, check};
 use crate::model::task::{Block, Evidence, HistoryEntry, Override, Task};
 use crate::model::transition::{Authority, To, authorize, edges_from, legal_verbs};
-use crate::model::vocabulary::{Cause, Gate, LockMode, Status};
+use crate::model::vocabulary::{ArchivedReason, Cause, Gate, LockMode, Status};
 use crate::schema::Violation;
 
 /// What open subtasks that are left open become in the chat.
@@ -398,6 +399,10 @@ impl<'a> Reader<'a> {
                 let gate = after.emergency_override.as_ref().and_then(|lifted| lifted.gate).unwrap_or(Gate::Review);
                 Action::Override { gate, reason: reason() }
             }
+            Verb::Import => {
+                let (task, stands) = (NewTask::default(), Some(self.foreign_standing(at, entry)?));
+                Action::Import { tasks: vec![ImportedTask { task, created_at: None, stands }] }
+            }
             _ => return None,
         })
     }
@@ -467,6 +472,7 @@ impl<'a> Reader<'a> {
         let outside = match next {
             Some("retry") => true,
             Some("unblock") => false,
+            Some("restart") => return Block::Failure {},
             _ => self.after.backoff_level > self.replay.state.backoff_level,
         };
         if outside {
@@ -474,6 +480,38 @@ impl<'a> Reader<'a> {
         }
         let options = vec!["yes".to_owned(), "no".to_owned()];
         Block::Human { needs: vec!["an answer".to_owned()], question: "may it go on?".to_owned(), options }
+    }
+
+    /// Returns where a task stood on the board that it comes from, as far as what came later has left it. A task that was
+    /// ready there is handed in here: nobody of this board has approved it.
+    fn foreign_standing(&self, at: usize, entry: &HistoryEntry) -> Option<Standing> {
+        let after = self.after;
+        let stays = self.is_last(at, |later| later.state != entry.state);
+        Some(match entry.state {
+            Status::InProgress => {
+                let begins_later = !self.is_last(at, |later| later.trigger.as_deref() == Some(Verb::Start.as_str()));
+                let never_began = after.claim.as_ref().is_some_and(|claim| stays && claim.started_at.is_none());
+                Standing::InProgress { started: !begins_later && !never_began }
+            }
+            Status::Review => Standing::Review { deliverable: after.deliverable.clone() },
+            Status::Blocked => {
+                let block = after.block.as_ref().filter(|_| stays);
+                let never_failed = self.is_last(at, |later| later.trigger.as_deref() == Some(Verb::Fail.as_str()));
+                Standing::Blocked {
+                    reason: after.blocked_by.clone().filter(|_| stays).unwrap_or_default(),
+                    block: block.map_or_else(|| self.forgotten_block(at, entry), |block| recovered(block, entry)),
+                    error: after.last_error.as_ref().filter(|_| never_failed).map(|error| error.message.clone()),
+                }
+            }
+            Status::Completed => Standing::Completed {
+                at: after.completed_at,
+                deliverable: after.deliverable.clone().or_else(|| self.taken_back(entry)),
+            },
+            Status::Archived => {
+                Standing::Archived { reason: after.archived_reason.unwrap_or(ArchivedReason::Cancelled) }
+            }
+            Status::Ready | Status::Backlog => return None,
+        })
     }
 
     /// Tells whether a task was nobody's after it was given back: whoever claimed it next could only do so then.

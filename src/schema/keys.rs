@@ -78,9 +78,9 @@ pub(crate) enum Shape {
     Whole,
 }
 
-/// Tells whether a key that the schema describes is for editors or for the users of the board.
+/// Tells whether a key that the schema describes is for editors or for the users of the board, or comes from another one.
 fn is_foreign(key: &str) -> bool {
-    matches!(key, "$schema" | "sharedResources" | "notes")
+    matches!(key, "$schema" | "sharedResources" | "notes" | "imported")
 }
 
 /// Returns the shape that a schema describes. Schemas of files are not recursive, so this ends.

@@ -6,6 +6,7 @@
 pub mod canonical;
 pub mod compile;
 pub mod document;
+pub mod foreign;
 mod keys;
 mod quick;
 pub mod violation;

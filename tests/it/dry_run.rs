@@ -13,6 +13,7 @@ const WRITING: &[&str] = &[
     "agents remove vault",
     "new title --id fresh",
     "new --from in.json",
+    "import foreign.json",
     "edit back --title other",
     "assign back aria",
     "comment back hello",
@@ -126,6 +127,7 @@ fn no_writing_verb_moves_anything_on_a_dry_run() {
     room.put(&[("squad/tasks/archived/2026-01/old.json", Some(serde_json::to_string_pretty(&old).unwrap() + "\n"))]);
     let clone = room.clone_as("olga");
     clone.write("in.json", r#"[{"title": "One"}, {"title": "Two"}]"#);
+    clone.write("foreign.json", r#"[{"id": "f-1", "title": "Theirs", "status": "done"}]"#);
     clone.ok("backup kept");
     clone.ok("comment back since");
     let before = (room.refs(), clone.git("for-each-ref"), clone.status(), clone.git("rev-parse HEAD"));

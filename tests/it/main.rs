@@ -42,6 +42,7 @@ mod hooks;
 mod hostile;
 mod hostile_histories;
 mod http;
+mod import;
 mod init;
 mod life;
 mod life_cycle;

@@ -5,6 +5,7 @@
 
 mod dice;
 mod fleet;
+mod imported;
 mod judged;
 mod life;
 mod matrix;

@@ -220,7 +220,7 @@ fn is_whole(sim: &Sim) -> Result<(), TestCaseError> {
                 snapshot.task(id).expect("it can be read").map(|p| p.task.depends_on).unwrap_or_default(),
             )
         };
-        prop_assert_eq!(cycle_from(&task.id, waits), Ok(None));
+        prop_assert_eq!(cycle_from([&task.id], waits), Ok(None));
     }
     let locks = match snapshot.locks().expect("it can be read") {
         LocksFile::Ours(file) => file.current_work,

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::value::{EffectWord, Input, Template, Text, position, word};
+use super::value::{EffectWord, Input, NameIs, Template, Text, WordIs, position, word};
 use super::{Queueing, Writing};
 use crate::cli::when::{When, duration};
 use crate::model::id::{AgentName, OpId, TaskId};
-use crate::model::vocabulary::{AgentKind, Domain, Effect, Priority, Role, Status, SubtaskStatus};
+use crate::model::vocabulary::{AgentKind, Dialect, Domain, Effect, Priority, Role, Status, SubtaskStatus};
 
 /// Arguments of `init`.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -175,6 +175,25 @@ impl NewArgs {
         };
         (!self.effect.is_empty()).then(|| self.effect.iter().filter_map(known).collect())
     }
+}
+
+/// Arguments of `import`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct ImportArgs {
+    /// JSON file with the tasks, or - for stdin; one commit for all
+    pub file: Input,
+    /// Family of words that the other board uses for where a task stands; whichever knows the word unless given
+    #[arg(long, value_parser = word(Dialect::ALL, Dialect::as_str))]
+    pub vocab: Option<Dialect>,
+    /// What a word of the other board means here, as a phase: pending, working, review, failed, …; may be repeated
+    #[arg(long, value_name = "WORD=PHASE")]
+    pub status: Vec<WordIs>,
+    /// Who somebody of the other board is here, or nobody where NEW is empty; may be repeated
+    #[arg(long = "as", value_name = "OLD=NEW")]
+    pub names: Vec<NameIs>,
+    /// What every writing verb takes.
+    #[command(flatten)]
+    pub writing: Writing,
 }
 
 /// Arguments of `show`.

@@ -18,8 +18,8 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     (
         "Board",
         &[
-            "init", "new", "show", "list", "edit", "assign", "comment", "progress", "subtask", "files", "dep",
-            "archive", "restore", "cancel", "reopen",
+            "init", "new", "import", "show", "list", "edit", "assign", "comment", "progress", "subtask", "files",
+            "dep", "archive", "restore", "cancel", "reopen",
         ],
     ),
     (

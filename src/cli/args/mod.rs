@@ -28,7 +28,10 @@ pub use life::{BeatArgs, HeartbeatArgs, RecoverArgs, RunArgs, WaitArgs, WakeArgs
 pub use parse::{ParseStop, parse, parse_with};
 pub use schedule::{ScheduleCommand, ScheduleInstallArgs, SchedulePlanArgs, ScheduleUninstallArgs};
 pub use truth::*;
-pub use value::{BadEvidence, BadPosition, EffectWord, EvidenceArg, Input, ReportFormat, Shell, Template, Text};
+pub use value::{
+    BadEvidence, BadPair, BadPosition, EffectWord, EvidenceArg, Input, NameIs, ReportFormat, Shell, Template, Text,
+    WordIs,
+};
 pub use work::*;
 
 use crate::model::id::{AgentName, Epoch};
@@ -123,6 +126,11 @@ pub enum Command {
         after_help = "Examples:\n  squad new \"Fix the login\" --priority high --assigned scout --file src/login.rs\n  squad new --from tasks.json"
     )]
     New(NewArgs),
+    /// Take over the tasks of another board, each where it stands there
+    #[command(
+        after_help = "The file is an array of tasks, or an object whose `tasks` are some, by position or by id. Fields that have no place here are kept with each task; what changes its meaning is told.\n\nExamples:\n  squad import tasks.json --dry-run\n  squad import tasks.json --as turing=scout --as jarvis= --status wip=working"
+    )]
+    Import(ImportArgs),
     /// Show a task
     #[command(after_help = "Examples:\n  squad show mc-042\n  squad show mc-042 --field status")]
     Show(ShowArgs),
@@ -332,6 +340,7 @@ impl Command {
             Self::Agents(AgentsArgs { command: Some(AgentsCommand::Remove(_)) }) => "agents remove",
             Self::Agents(AgentsArgs { command: Some(AgentsCommand::Guide) }) => "agents guide",
             Self::New(_) => "new",
+            Self::Import(_) => "import",
             Self::Show(_) => "show",
             Self::List(_) => "list",
             Self::Edit(_) => "edit",
@@ -414,6 +423,7 @@ pub(crate) const NAMES: &[&str] = &[
     "agents remove",
     "agents guide",
     "new",
+    "import",
     "show",
     "list",
     "edit",

@@ -85,6 +85,7 @@ const CONTRACT: &[&str] = &[
     "squad agents add a --role executor --kind managed --domain both --email e@example.com --dry-run",
     "squad agents remove a --dry-run",
     "squad agents guide",
+    "squad import f --vocab inbox --status wip=working --status a=b=review --as turing=scout --as x= --dry-run",
     "squad new t --id i --description d --priority low --assigned a --category dev --file x --file y --depends-on d1 \
      --depends-on d2 --participant p --participant q --tag u --tag v --due 2d --acceptance one --acceptance two --parent p \
      --effect send --effect browser --dry-run",

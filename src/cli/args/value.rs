@@ -10,7 +10,8 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValue, TypedValueParser};
 
-use crate::model::vocabulary::{EvidenceKind, UnknownWord, words};
+use crate::model::id::{AgentName, BadName};
+use crate::model::vocabulary::{EvidenceKind, Phase, UnknownWord, words};
 
 /// Reads a word of a closed set, and offers the set to help and completions.
 #[derive(Debug, Clone)]
@@ -109,6 +110,60 @@ impl FromStr for Input {
     fn from_str(text: &str) -> Result<Self, Infallible> {
         Ok(if text == "-" { Self::Stdin } else { Self::File(PathBuf::from(text)) })
     }
+}
+
+/// What a word of another board means here: `WORD=PHASE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WordIs {
+    /// The word there.
+    pub word: String,
+    /// What it means.
+    pub phase: Phase,
+}
+
+impl FromStr for WordIs {
+    type Err = BadPair;
+
+    fn from_str(text: &str) -> Result<Self, BadPair> {
+        let (word, phase) = text.rsplit_once('=').filter(|(word, _)| !word.trim().is_empty()).ok_or(BadPair::NoWord)?;
+        Ok(Self { word: word.to_owned(), phase: phase.parse()? })
+    }
+}
+
+/// Who somebody of another board is here: `OLD=NEW`, or `OLD=` for nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameIs {
+    /// The name there.
+    pub there: String,
+    /// The name here.
+    pub here: Option<AgentName>,
+}
+
+impl FromStr for NameIs {
+    type Err = BadPair;
+
+    fn from_str(text: &str) -> Result<Self, BadPair> {
+        let (there, here) = text.rsplit_once('=').filter(|(there, _)| !there.is_empty()).ok_or(BadPair::NoName)?;
+        let here = (!here.is_empty()).then(|| AgentName::new(here)).transpose()?;
+        Ok(Self { there: there.to_owned(), here })
+    }
+}
+
+/// A text that is no pair of something there and what it is here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadPair {
+    /// No word, or no equals sign.
+    #[error("what a word means is WORD=PHASE, such as wip=working")]
+    NoWord,
+    /// No name, or no equals sign.
+    #[error("who somebody is here is OLD=NEW, or OLD= for nobody")]
+    NoName,
+    /// Not one of the phases.
+    #[error(transparent)]
+    Phase(#[from] UnknownWord),
+    /// Not a name that a member can have.
+    #[error(transparent)]
+    Name(#[from] BadName),
 }
 
 /// A piece of evidence as it was typed: `KIND:VALUE`. What it stands for is looked up later.

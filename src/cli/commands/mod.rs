@@ -16,6 +16,7 @@ pub(super) mod diff;
 pub(super) mod doctor;
 pub(super) mod edit;
 pub(super) mod hook;
+pub(super) mod import;
 pub(super) mod init;
 pub(super) mod life;
 pub(super) mod list;

@@ -12,6 +12,7 @@ use crate::model::id::Millis;
 use crate::model::task::Task;
 use crate::ops::failure::Failure;
 use crate::ops::look::{Shown, show};
+use crate::schema::foreign::KEPT;
 
 pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &ShowArgs) -> Result<u8, Failure> {
     let session = cx.session()?;
@@ -90,6 +91,8 @@ fn print(ui: &mut Ui, shown: &Shown, now: Millis, mark: &str) {
     fact("tags", task.tags.join(" "));
     fact("participants", join(&task.participants));
     fact("acceptance", task.acceptance.join("; "));
+    let lost = shown.document.pointer(&format!("/{KEPT}/note")).and_then(Value::as_str);
+    fact("imported", lost.unwrap_or_default().to_owned());
     fact("deliverable", task.deliverable.clone().unwrap_or_default());
     if let Some(p) = &task.progress {
         let percent = p.percent.map(|n| format!("{n} % ")).unwrap_or_default();

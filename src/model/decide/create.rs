@@ -44,7 +44,10 @@ impl Decider<'_> {
             folded.insert(id.folded(), id.clone());
             made.insert(id, change);
         }
-        if let Some(refusal) = self.new_references(&made)? {
+        if let Some((_, missing)) = self.dangling(&made)?.into_iter().next() {
+            return Ok(refused(Refusal::NotFound { what: "task", name: missing.to_string() }));
+        }
+        if let Some(refusal) = circle(&made)? {
             return Ok(refused(refusal));
         }
         let named = if made.len() <= NAMED_IN_RECEIPT { made.keys().cloned().collect() } else { Vec::new() };
@@ -56,7 +59,12 @@ impl Decider<'_> {
         self.finish(changes, false)
     }
 
-    fn new_task(&self, actor: &Agent, new: &NewTask, i: usize) -> Result<Result<TaskChange, Refusal>, BoardFault> {
+    pub(super) fn new_task(
+        &self,
+        actor: &Agent,
+        new: &NewTask,
+        i: usize,
+    ) -> Result<Result<TaskChange, Refusal>, BoardFault> {
         let operation = self.operation;
         if new.title.trim().is_empty() {
             return Ok(Err(Refusal::MissingField {
@@ -128,31 +136,30 @@ impl Decider<'_> {
         Ok(Ok(TaskChange { before: None, after: Place::Live, task, extra: new.extra.clone() }))
     }
 
-    /// Checks that what new tasks refer to is on the board or among them, and that nothing waits in a circle.
-    fn new_references(&self, made: &IndexMap<TaskId, TaskChange>) -> Result<Option<Refusal>, BoardFault> {
-        for change in made.values() {
+    /// Returns which new task names which other that is neither on the board nor among them.
+    pub(super) fn dangling(&self, made: &IndexMap<TaskId, TaskChange>) -> Result<Vec<(TaskId, TaskId)>, BoardFault> {
+        let mut dangling = Vec::new();
+        for (by, change) in made {
             for id in change.task.parent.iter().chain(&change.task.depends_on) {
                 if !made.contains_key(id) && self.board.task(id)?.is_none() {
-                    return Ok(Some(Refusal::NotFound { what: "task", name: id.to_string() }));
+                    dangling.push((by.clone(), id.clone()));
                 }
             }
         }
-        for id in made.keys() {
-            let cycle = cycle_from(id, |id| match made.get(id) {
-                Some(change) => Ok::<_, BoardFault>(change.task.depends_on.clone()),
-                // What is on the board cannot wait for what is only being made.
-                None => Ok(Vec::new()),
-            })?;
-            if let Some(cycle) = cycle {
-                return Ok(Some(Refusal::Invalid {
-                    message: format!("tasks wait in a circle: {}", arrows(&cycle)),
-                    pointer: "/args/tasks".to_owned(),
-                    hint: "take one `dependsOn` out".to_owned(),
-                }));
-            }
-        }
-        Ok(None)
+        Ok(dangling)
     }
+}
+
+/// Refuses new tasks of which one waits for itself in the end. What is on the board cannot wait for what is only being
+/// made.
+pub(super) fn circle(made: &IndexMap<TaskId, TaskChange>) -> Result<Option<Refusal>, BoardFault> {
+    let waits_for = |id: &TaskId| made.get(id).map(|change| change.task.depends_on.clone()).unwrap_or_default();
+    let cycle = cycle_from(made.keys(), |id| Ok::<_, BoardFault>(waits_for(id)))?;
+    Ok(cycle.map(|cycle| Refusal::Invalid {
+        message: format!("tasks wait in a circle: {}", arrows(&cycle)),
+        pointer: "/args/tasks".to_owned(),
+        hint: "take one `dependsOn` out".to_owned(),
+    }))
 }
 
 fn blank_task(id: TaskId, title: String, at: Millis) -> Task {

@@ -179,7 +179,8 @@ fn leads_to(to: To, verb: Verb, status: Status) -> bool {
     match to {
         To::Status(to) => to == status || verb == Verb::Fail && status == Status::Blocked,
         To::Former => true,
-        To::Same => false,
+        // What one operation made and moved can follow nothing that another side did.
+        To::Same | To::Foreign => false,
     }
 }
 
