@@ -60,6 +60,32 @@ fn a_clean_checkout_follows_with_its_remote_tracking_ref() {
 }
 
 #[test]
+fn many_objects_come_as_one_pack_that_nothing_keeps_any_more_and_few_come_one_by_one() {
+    let kit = Kit::new();
+    let dir = cloned(&kit, &[]);
+    let count = |what: &str| {
+        let counted = kit.run(&dir, &["count-objects", "-v"]);
+        let line = counted.lines().find_map(|line| line.strip_prefix(&format!("{what}: "))).map(str::parse::<usize>);
+        line.unwrap().unwrap()
+    };
+    let (loose, packs) = (count("count"), count("packs"));
+    let few = (0..10).map(|n| landed(&kit, &dir, TASK, &format!("{n}\n"))).last().unwrap();
+    assert_eq!(followed(&kit, &dir, few), Follow::Followed);
+    assert_eq!(count("packs"), packs);
+    let single = count("count");
+    assert!(single > loose + 40, "{loose} to {single}");
+    // Each commit brings six: a file, the four trees above it, and itself.
+    let many = (0..20).map(|n| landed(&kit, &dir, TASK, &format!("more {n}\n"))).last().unwrap();
+    assert_eq!(followed(&kit, &dir, many), Follow::Followed);
+    assert_eq!((count("packs"), count("count")), (packs + 1, single));
+    let kept = fs::read_dir(dir.join(".git/objects/pack")).unwrap().flatten();
+    assert!(kept.into_iter().all(|entry| entry.path().extension().is_none_or(|end| end != "keep")));
+    kit.run(&dir, &["gc", "--quiet", "--prune=now"]);
+    assert_eq!((kit.rev(&dir, "main"), fs::read_to_string(dir.join(TASK)).unwrap().as_str()), (many, "more 19\n"));
+    kit.run(&dir, &["fsck", "--strict"]);
+}
+
+#[test]
 fn a_head_that_is_not_the_recorded_one_is_followed_too() {
     let kit = Kit::new();
     let dir = cloned(&kit, &[]);

@@ -31,6 +31,9 @@ const KEEP: &str = "squad";
 /// How long a pack may have to be kept at most: bringing one in takes a fraction of a second.
 const KEEP_LIFE: Duration = Duration::from_secs(600);
 
+/// From how many objects on git itself stores what it fetches as a pack. Source: git-config(1), `fetch.unpackLimit`.
+const UNPACK_LIMIT: usize = 100;
+
 /// Settings on how files are written that libgit2 does not know, or knows by other values.
 const ONLY_GIT_HEEDS: [&str; 5] =
     ["core.sharedRepository", "core.fsync", "core.fsyncMethod", "core.fsyncObjectFiles", "core.createObject"];
@@ -117,10 +120,11 @@ impl Users {
     /// price of a fetch, for who knows that nothing else is missing.
     ///
     /// `gc --prune=now` takes away what nothing refers to, also what came while it ran. While one is at work they are
-    /// stored as a pack that it must keep; otherwise one by one, since a pack for each command would pile up.
+    /// stored as a pack that it must keep; otherwise one by one, since a pack for each command would pile up, unless they
+    /// are so many that a pack is what git would make of them.
     pub fn bring(&self, store: &Store, parcel: &Parcel<'_>) -> Result<(Option<Finished>, Stored), GitError> {
         let no_hooks = &store.no_hooks();
-        if !self.gc_at_work() {
+        if !self.gc_at_work() && parcel.objects.len() < UNPACK_LIMIT {
             if self.plain && self.bring_in_process(store, parcel).is_ok() {
                 return Ok((None, Stored::Loose));
             }

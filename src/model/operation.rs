@@ -3,6 +3,8 @@
 //! Owns what each verb carries. An operation can be written down, carried to another machine and decided there:
 //! nothing in it depends on who publishes it. Its canonical JSON stands in the commit that it made.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -156,8 +158,8 @@ pub enum Action {
     },
     /// Take over tasks of another board, each where it stands there.
     Import {
-        /// The tasks.
-        tasks: Vec<ImportedTask>,
+        /// The tasks: shared, since a whole board is large and an operation is handed on many times.
+        tasks: Arc<[ImportedTask]>,
     },
     /// Change fields, each from a named value to another.
     Edit {

@@ -31,8 +31,8 @@ use crate::runner::process::Process;
 pub struct Done {
     /// The tasks that were changed, as they are on the board now.
     pub tasks: Vec<Task>,
-    /// The same tasks as their files have them.
-    pub documents: Vec<Value>,
+    /// The first of them as its file has it.
+    pub document: Option<Value>,
     /// The receipt; `None` where nothing was changed and no earlier one is known.
     pub receipt: Option<Receipt>,
     /// Why nothing was changed, where nothing was.
@@ -309,7 +309,7 @@ impl Session {
         if let (Some(id), Some(head)) = (task, self.board.head()?) {
             let snapshot = self.snapshot(Some(head))?;
             done.receipt = self.last_receipt(id, |_| true)?;
-            done.documents.extend(document(&snapshot, id)?);
+            done.document = document(&snapshot, id)?;
             done.tasks.extend(snapshot.task(id)?.map(|placed| placed.task));
             self.remember_claims(&operation.actor, &done.tasks);
         }
@@ -321,11 +321,14 @@ impl Session {
         let (message, snapshot) = self.at_commit(commit)?;
         let mut done = Done { receipt: receipt::parse(commit, &message), ..Done::default() };
         let named = done.receipt.iter().flat_map(|r| r.task.iter().chain(&r.tasks)).cloned().collect::<Vec<_>>();
-        let ids = if named.is_empty() { operation.tasks() } else { named };
-        for id in ids {
-            done.documents.extend(document(&snapshot, &id)?);
-            done.tasks.extend(snapshot.task(&id)?.map(|placed| placed.task));
+        // An operation on many tasks may have found some of them as it would have left them.
+        let is_mass = named.is_empty();
+        let has_part = |task: &Task| task.state_history.iter().any(|entry| entry.op == Some(operation.id));
+        for id in if is_mass { operation.tasks() } else { named } {
+            let task = snapshot.task(&id)?.map(|placed| placed.task);
+            done.tasks.extend(task.filter(|task| !is_mass || operation.task.is_some() || has_part(task)));
         }
+        done.document = done.task().map(|task| document(&snapshot, &task.id)).transpose()?.flatten();
         self.remember_claims(&operation.actor, &done.tasks);
         done.notices = notices_of(self, operation, &done, &snapshot);
         Ok(done)
@@ -412,10 +415,8 @@ impl Session {
                     let new = file.content.clone().unwrap_or_default();
                     shown.push((file.path.clone(), difference(&old, &new, &file.path)));
                 }
-                for change in &changes.tasks {
-                    done.documents.extend(written(&files, &change.task.id, &change.after));
-                    done.tasks.push(change.task.clone());
-                }
+                done.document = changes.tasks.first().and_then(|first| written(&files, &first.task.id, &first.after));
+                done.tasks.extend(changes.tasks.into_iter().map(|change| change.task));
                 let subject = message.lines().next().unwrap_or_default().to_owned();
                 done.preview = Some(Preview { subject, files: shown });
                 Ok(done)

@@ -28,19 +28,24 @@ pub struct Imported {
 /// # Errors
 /// [`Failure`] `invalid` with everything in the text that only the user can decide, else as [`Session::act`].
 pub fn import(session: &Session, text: &str, rules: &Rules) -> Result<Imported, Failure> {
+    let document = document(text, &rules.label)?;
+    let mut reading = read(document, rules).map_err(|problems| undecided(&rules.label, &problems))?;
+    let tasks = std::mem::take(&mut reading.tasks);
+    let done = session.act(None, &Action::Import { tasks: tasks.into() })?;
+    Ok(Imported { done, reading })
+}
+
+/// Reads the text as strictly as any file of a board.
+fn document(text: &str, label: &str) -> Result<serde_json::Value, Failure> {
     // What other systems write may begin with the mark that squad's own files must not have.
-    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    let document = Json::parse_up_to(text.as_bytes(), MAX_BYTES).map_err(|fault| {
-        Failure::new(ErrorCode::Invalid, format!("{} cannot be read{}", rules.label, at(&fault.pointer)))
+    let bytes = text.strip_prefix('\u{FEFF}').unwrap_or(text).as_bytes();
+    let document = Json::parse_up_to(bytes, MAX_BYTES).map_err(|fault| {
+        Failure::new(ErrorCode::Invalid, format!("{label} cannot be read{}", at(&fault.pointer)))
             .why(fault.what())
             .hint("give one JSON document: an array of tasks, or an object whose `tasks` are some")
             .with("pointer", fault.pointer)
     })?;
-    let mut reading = read(document.to_value(), rules).map_err(|problems| undecided(&rules.label, &problems))?;
-    drop(document);
-    let tasks = std::mem::take(&mut reading.tasks);
-    let done = session.act(None, &Action::Import { tasks })?;
-    Ok(Imported { done, reading })
+    Ok(document.to_value())
 }
 
 /// Returns the failure that tells every problem once, with how many places have it.

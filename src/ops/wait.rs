@@ -241,7 +241,7 @@ impl<'a> Waiter<'a> {
         }
         match self.session.act(Some(&id), &Action::Claim { plan: self.asked.plan.clone() }) {
             Ok(done) => {
-                let task = done.tasks.first().cloned().zip(done.documents.first().cloned());
+                let task = done.tasks.first().cloned().zip(done.document.clone());
                 Ok(Some(Waited { ended: Ended::Found, task, done: Some(done) }))
             }
             Err(failure) if is_lost(&failure) || failure.retryable => {

@@ -401,7 +401,7 @@ impl<'a> Reader<'a> {
             }
             Verb::Import => {
                 let (task, stands) = (NewTask::default(), Some(self.foreign_standing(at, entry)?));
-                Action::Import { tasks: vec![ImportedTask { task, created_at: None, stands }] }
+                Action::Import { tasks: [ImportedTask { task, created_at: None, stands }].into() }
             }
             _ => return None,
         })

@@ -2,6 +2,7 @@
 //! every gate accepts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -21,8 +22,8 @@ fn rules() -> Rules {
     Rules { label, dialect: None, words: BTreeMap::new(), names: BTreeMap::from(names), now: Millis(BEGIN) }
 }
 
-fn tasks(document: Value) -> Vec<ImportedTask> {
-    read(document, &rules()).expect("tasks").tasks
+fn tasks(document: Value) -> Arc<[ImportedTask]> {
+    read(document, &rules()).expect("tasks").tasks.into()
 }
 
 /// One task for each word that stands for something else.
@@ -252,7 +253,7 @@ proptest! {
         let Ok(reading) = read(json!(foreign), &rules()) else { return Ok(()) };
         let before = Sim::new();
         let mut sim = before.copy();
-        let operation = sim.operation("olga", None, Action::Import { tasks: reading.tasks });
+        let operation = sim.operation("olga", None, Action::Import { tasks: reading.tasks.into() });
         if let Decision::Applied(changes) = sim.publish(&operation) {
             prop_assert_eq!(changes.tasks.len(), foreign.len());
             prop_assert!(!sim.check().has_errors(), "{:#?}", sim.check().violations);

@@ -13,7 +13,7 @@ pub(super) fn done(cx: &mut Context<'_>, command: &'static str, done: &Done, mor
         cx.ui.warn(warning);
     }
     let mut answer = Answer::new(command);
-    if let Some(document) = done.documents.first() {
+    if let Some(document) = done.document.as_ref() {
         answer = answer.with("task", document.clone());
     }
     if let Some(task) = done.task() {

@@ -59,7 +59,7 @@ pub(in crate::cli) fn verify(cx: &mut Context<'_>, args: VerifyArgs) -> Result<u
 
 /// Returns the evidence that came with this hand-in: the last of the task's.
 fn evidence(done: &Done, brought: usize) -> Value {
-    let all = done.documents.first().and_then(|d| d.get("evidence")?.as_array());
+    let all = done.document.as_ref().and_then(|d| d.get("evidence")?.as_array());
     all.map_or_else(|| json!([]), |all| json!(all[all.len().saturating_sub(brought)..]))
 }
 

@@ -26,7 +26,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, name: &'static str, command: Com
         _ => None,
     };
     let done = session.act(Some(&task), &action)?;
-    let parts = done.documents.first().and_then(|d| d.get("subtasks")?.as_array()).cloned().unwrap_or_default();
+    let parts = done.document.as_ref().and_then(|d| d.get("subtasks")?.as_array()).cloned().unwrap_or_default();
     let part = match named_part {
         Some(id) => parts.into_iter().find(|p| p.get("id").and_then(|i| i.as_str()) == Some(&id)),
         None if adds_part => parts.into_iter().next_back(),

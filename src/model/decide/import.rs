@@ -115,7 +115,15 @@ impl Decider<'_> {
         if imported.stands.is_none() {
             return Ok(());
         }
-        let alone = Operation { action: Action::Import { tasks: vec![imported.clone()] }, ..operation.clone() };
+        let alone = Operation {
+            id: operation.id,
+            action: Action::Import { tasks: [imported.clone()].into() },
+            task: None,
+            actor: operation.actor.clone(),
+            basis: operation.basis.clone(),
+            at: operation.at,
+            signature: None,
+        };
         if let Authority::Granted(permit) = authorize(task, &alone, actor)? {
             *task = apply(task, permit.edge, &alone, actor, self.config, &Findings::default());
         }

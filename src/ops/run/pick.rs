@@ -131,7 +131,7 @@ impl Dispatcher<'_> {
                 return Ok(Found::Nothing);
             }
             if holds(&session, &done)? {
-                let begun = done.tasks.into_iter().next().zip(done.documents.into_iter().next());
+                let begun = done.tasks.into_iter().next().zip(done.document);
                 let taken = |(task, document)| Found::Task(Box::new(Taken { task, document, mine }));
                 return Ok(begun.map_or(Found::Nothing, taken));
             }
