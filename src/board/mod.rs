@@ -5,7 +5,7 @@
 // What git answers goes on as it is: the rooms above see it as the board's answer, and never ask git themselves.
 pub use crate::git::{
     CommitInfo, FetchFault, Follow, Git, GitError, Identity, Objects, Oid, PushOutcome, RejectedBy, Rewound, Settings,
-    Watch, Watcher, end_orphans,
+    Slow, Watch, Watcher, end_orphans,
 };
 
 mod back;

@@ -1,4 +1,4 @@
-//! What is only for a person at a terminal: a question, and word that the remote takes its time.
+//! What is only for a person at a terminal: a question, and word that something takes its time.
 //!
 //! Nothing here is ever said into a pipe or a file, and nothing of it stays on the screen but a question.
 
@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::args::Globals;
 use super::ui::escape_line;
-use crate::board::{Watch, Watcher};
+use crate::board::{Slow, Watch, Watcher};
 
-/// How long the remote may take before a word is said, and between two of them.
+/// How long something may take before a word is said, and between two of them.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Back to the beginning of the line, and nothing is left on it.
@@ -30,7 +30,7 @@ pub fn agrees(question: &str) -> Option<bool> {
     Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-/// Returns who says that the remote takes its time: nobody where nobody would see it, or nobody wants to.
+/// Returns who says that something takes its time: nobody where nobody would see it, or nobody wants to.
 pub fn watcher(globals: &Globals) -> Watcher {
     if globals.json || globals.quiet || !io::stderr().is_terminal() {
         return Watcher::default();
@@ -59,7 +59,7 @@ impl Waiting {
 }
 
 impl Watch for Waiting {
-    fn begins(&self, what: &'static str) {
+    fn begins(&self, what: Slow) {
         *self.shared.over.lock().unwrap_or_else(PoisonError::into_inner) = false;
         let (shared, patience) = (Arc::clone(&self.shared), self.patience);
         let teller = thread::spawn(move || shared.tell(what, patience));
@@ -77,7 +77,7 @@ impl Watch for Waiting {
 }
 
 impl Shared {
-    fn tell(&self, what: &str, patience: Duration) {
+    fn tell(&self, what: Slow, patience: Duration) {
         let mut said = 0u32;
         let mut over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
         while !*over {
@@ -86,7 +86,10 @@ impl Shared {
             if !*over && waited.timed_out() {
                 said += 1;
                 let seconds = (patience * said).as_secs();
-                self.say(&format!("{ERASE}waiting for the remote ({what}, {seconds} s)"));
+                self.say(&match what {
+                    Slow::Remote(command) => format!("{ERASE}waiting for the remote ({command}, {seconds} s)"),
+                    Slow::Here(what) => format!("{ERASE}{what} ({seconds} s)"),
+                });
             }
         }
         if said > 0 {
@@ -127,7 +130,7 @@ mod tests {
     fn what_takes_long_is_said_and_nothing_of_it_is_left() {
         let screen = Screen::default();
         let waiting = Waiting::over(Box::new(screen.clone()), Duration::from_millis(5));
-        waiting.begins("fetch");
+        waiting.begins(Slow::Remote("fetch"));
         while !screen.text().contains("waiting for the remote (fetch") {
             thread::sleep(Duration::from_millis(1));
         }
@@ -142,7 +145,7 @@ mod tests {
     fn what_is_done_at_once_is_not_worth_a_word() {
         let screen = Screen::default();
         let waiting = Waiting::over(Box::new(screen.clone()), Duration::from_secs(60));
-        for what in ["fetch", "push"] {
+        for what in [Slow::Remote("fetch"), Slow::Here("writing")] {
             waiting.begins(what);
             waiting.ends();
         }

@@ -11,6 +11,7 @@ use super::place::{Settings, branch_tip, branch_under_repair, ref_value};
 use super::remote::Remote;
 use super::store::Store;
 use super::users::{Stored, Users};
+use super::watch::Slow;
 use super::{GitError, Oid};
 
 /// A set of paths from the root of a tree: each is a file, or a folder with all below it.
@@ -71,6 +72,7 @@ pub fn follow(
     if local == Some(head) {
         return Ok(Follow::Followed);
     }
+    let _watched = users.git.watcher().begin(Slow::Here("bringing the checkout along"));
     let no_hooks = store.no_hooks();
     let mut why = obstacle(store, branch, local, head, board)?;
     if under_repair {

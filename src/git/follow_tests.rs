@@ -69,13 +69,13 @@ fn many_objects_come_as_one_pack_that_nothing_keeps_any_more_and_few_come_one_by
         line.unwrap().unwrap()
     };
     let (loose, packs) = (count("count"), count("packs"));
-    let few = (0..10).map(|n| landed(&kit, &dir, TASK, &format!("{n}\n"))).last().unwrap();
+    let few = (0..10).fold(None, |_, n| Some(landed(&kit, &dir, TASK, &format!("{n}\n")))).unwrap();
     assert_eq!(followed(&kit, &dir, few), Follow::Followed);
     assert_eq!(count("packs"), packs);
     let single = count("count");
     assert!(single > loose + 40, "{loose} to {single}");
     // Each commit brings six: a file, the four trees above it, and itself.
-    let many = (0..20).map(|n| landed(&kit, &dir, TASK, &format!("more {n}\n"))).last().unwrap();
+    let many = (0..20).fold(None, |_, n| Some(landed(&kit, &dir, TASK, &format!("more {n}\n")))).unwrap();
     assert_eq!(followed(&kit, &dir, many), Follow::Followed);
     assert_eq!((count("packs"), count("count")), (packs + 1, single));
     let kept = fs::read_dir(dir.join(".git/objects/pack")).unwrap().flatten();

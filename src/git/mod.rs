@@ -45,7 +45,7 @@ pub use remote::{Expected, PushOutcome, RejectedBy, Remote, Update};
 pub use staged::{StagedEntry, staged_against, staged_entries};
 pub use store::{Rewound, Store};
 pub use subprocess::{Git, end_orphans};
-pub use watch::{Watch, Watcher};
+pub use watch::{Slow, Watch, Watcher};
 
 /// Tells whether `name` may be a branch, by git's own rules, and cannot be read as an option.
 ///

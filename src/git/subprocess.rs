@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::GitError;
-use super::watch::Watcher;
+use super::watch::{Slow, Watcher};
 
 /// Limit of a command that touches no network: generous, since a cold disk or a busy machine is no fault.
 pub const LOCAL_LIMIT: Duration = Duration::from_secs(60);
@@ -113,6 +113,11 @@ impl Git {
     pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((key.into(), value.into()));
         self
+    }
+
+    /// Returns who is told of what takes long.
+    pub fn watcher(&self) -> &Watcher {
+        &self.watcher
     }
 
     /// Tells `watcher` of every command that talks to the remote.
@@ -301,7 +306,7 @@ impl<'a> Invocation<'a> {
         let not_started =
             |source| GitError::NotStarted { program: self.git.program.to_string_lossy().into_owned(), source };
         own_group(&mut self.command);
-        let _watched = self.remote.then(|| self.git.watcher.begin(self.what));
+        let _watched = self.remote.then(|| self.git.watcher.begin(Slow::Remote(self.what)));
         let mut child = self.command.spawn().map_err(not_started)?;
         if let (Some(bytes), Some(mut stdin)) = (self.input.take(), child.stdin.take()) {
             // A thread of its own, which a child that stops reading cannot make us wait for. A child that ends early

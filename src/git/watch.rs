@@ -1,12 +1,21 @@
-//! Who is told that a command talks to the remote, and when it is done: this room itself never says a word.
+//! Who is told that something may take long, and when it is done: this room itself never says a word.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Is told when a command begins to talk to the remote, and when it has ended.
+/// What may take long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slow {
+    /// A command that talks to the remote, by git's name for it.
+    Remote(&'static str),
+    /// Work on this machine, as what is being done.
+    Here(&'static str),
+}
+
+/// Is told when something begins that may take long, and when it has ended.
 pub trait Watch: Send + Sync {
-    /// A command begins; `what` is git's name for it.
-    fn begins(&self, what: &'static str);
+    /// It begins.
+    fn begins(&self, what: Slow);
     /// It has ended.
     fn ends(&self);
 }
@@ -21,8 +30,8 @@ impl Watcher {
         Self(Some(watch))
     }
 
-    /// Tells that a command begins; that it has ended is told when what is returned is dropped.
-    pub(super) fn begin(&self, what: &'static str) -> Watched {
+    /// Tells that something begins; that it has ended is told when what is returned is dropped.
+    pub fn begin(&self, what: Slow) -> Watched {
         if let Some(watch) = &self.0 {
             watch.begins(what);
         }
@@ -36,8 +45,9 @@ impl fmt::Debug for Watcher {
     }
 }
 
-/// A command that is being watched, however it ends.
-pub(super) struct Watched(Option<Arc<dyn Watch>>);
+/// Something that is being watched, however it ends.
+#[must_use]
+pub struct Watched(Option<Arc<dyn Watch>>);
 
 impl Drop for Watched {
     fn drop(&mut self) {
@@ -54,14 +64,14 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Heard(Mutex<Vec<&'static str>>);
+    struct Heard(Mutex<Vec<Option<Slow>>>);
 
     impl Watch for Heard {
-        fn begins(&self, what: &'static str) {
-            self.0.lock().expect("nobody panics").push(what);
+        fn begins(&self, what: Slow) {
+            self.0.lock().expect("nobody panics").push(Some(what));
         }
         fn ends(&self) {
-            self.0.lock().expect("nobody panics").push("end");
+            self.0.lock().expect("nobody panics").push(None);
         }
     }
 
@@ -69,10 +79,10 @@ mod tests {
     fn whoever_watches_hears_the_beginning_and_the_end() {
         let heard = Arc::new(Heard::default());
         let watcher = Watcher::new(heard.clone());
-        let watched = watcher.begin("fetch");
-        assert_eq!(*heard.0.lock().expect("nobody panics"), ["fetch"]);
+        let watched = watcher.begin(Slow::Remote("fetch"));
+        assert_eq!(*heard.0.lock().expect("nobody panics"), [Some(Slow::Remote("fetch"))]);
         drop(watched);
-        assert_eq!(*heard.0.lock().expect("nobody panics"), ["fetch", "end"]);
-        drop(Watcher::default().begin("push"));
+        assert_eq!(*heard.0.lock().expect("nobody panics"), [Some(Slow::Remote("fetch")), None]);
+        drop(Watcher::default().begin(Slow::Here("writing")));
     }
 }

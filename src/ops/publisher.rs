@@ -17,7 +17,7 @@ use crate::board::line::{Line, LineFault};
 use crate::board::past::{Past, Reach};
 use crate::board::render::{FileChange, RenderFault};
 use crate::board::store::{AccessFault, write_whole};
-use crate::board::{FetchFault, Follow, Oid, PushOutcome, RejectedBy, end_orphans};
+use crate::board::{FetchFault, Follow, Oid, PushOutcome, RejectedBy, Slow, Watcher, end_orphans};
 use crate::failpoint::{Step, reach};
 use crate::model::board::{Board, Changeset};
 use crate::model::id::OpId;
@@ -369,7 +369,11 @@ impl Shared for Publisher<'_> {
 
     fn draft(&mut self, head: &Option<Oid>) -> Result<Changes, Trouble> {
         let snapshot = self.session.snapshot(*head).map_err(trouble)?;
-        Ok(Changes { line: self.session.board.line(*head, snapshot).map_err(trouble)?, files: BTreeMap::new() })
+        Ok(Changes {
+            line: self.session.board.line(*head, snapshot).map_err(trouble)?,
+            files: BTreeMap::new(),
+            watcher: self.session.options.watcher.clone(),
+        })
     }
 
     fn seal(&mut self, draft: Changes, refused: &[(OpId, String)]) -> Result<Sealed<Option<Oid>>, Trouble> {
@@ -479,6 +483,8 @@ impl Shared for Publisher<'_> {
 pub struct Changes {
     line: Line,
     files: BTreeMap<OpId, Vec<FileChange>>,
+    /// Who is told where there are many to write.
+    watcher: Watcher,
 }
 
 impl Draft for Changes {
@@ -487,6 +493,7 @@ impl Draft for Changes {
     }
 
     fn add(&mut self, operation: &Operation, changes: &Changeset) -> Result<(), Trouble> {
+        let _watched = self.watcher.begin(Slow::Here("writing the tasks"));
         let files = self.line.add(operation, changes).map_err(|fault| match fault {
             LineFault::Render(RenderFault::Board(fault)) => Trouble::Board(fault),
             LineFault::Render(RenderFault::Invalid(violations)) => Trouble::Invalid(violations),

@@ -16,6 +16,11 @@ use crate::kit::{Checkout, Room, hand_task, words};
 /// Runs squad with a terminal for standard input and error; types `answer` once a question stands there. Returns the
 /// exit code, standard output and what stood on the terminal.
 fn at_a_terminal(clone: &Checkout, line: &str, answer: Option<&str>) -> (i32, String, String) {
+    at_a_terminal_with(clone, line, answer, None)
+}
+
+/// The same with another `PATH`.
+fn at_a_terminal_with(clone: &Checkout, line: &str, answer: Option<&str>, path: Option<&str>) -> (i32, String, String) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();
@@ -23,6 +28,7 @@ fn at_a_terminal(clone: &Checkout, line: &str, answer: Option<&str>) -> (i32, St
     let slave = OpenOptions::new().read(true).write(true).open(name).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_squad"));
     clone.prepare(&mut command);
+    path.map(|path| command.env("PATH", path));
     command.args(words(line)).stdin(slave.try_clone().unwrap()).stderr(slave).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // The slave's last holder is the child: its end is the end of what can be read.
@@ -92,6 +98,26 @@ fn a_remote_that_takes_its_time_is_told_on_a_terminal_and_nothing_of_it_stays() 
     assert_eq!(code, 0, "{seen}");
     assert!(stdout.starts_with("t-1 "), "{stdout}");
     assert!(seen.contains("waiting for the remote (fetch, 1 s)") && seen.contains("2 s)"), "{seen:?}");
+    assert!(seen.ends_with("\r\u{1b}[K") && !seen.contains('\n'), "{seen:?}");
+}
+
+#[test]
+fn a_checkout_that_takes_its_time_is_told_as_what_it_is() {
+    let room = Room::board();
+    let clone = room.clone_as("olga");
+    clone.write("tasks.json", r#"[{"id": "a", "title": "a", "status": "done"}]"#);
+    let folder = room.path().join("slow");
+    std::fs::create_dir(&folder).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let script =
+        format!("#!/bin/sh\nPATH='{path}'\ncase \" $* \" in *' merge '*) sleep 1.5 ;; esac\nexec git \"$@\"\n");
+    std::fs::write(folder.join("git"), script).unwrap();
+    std::fs::set_permissions(folder.join("git"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{path}", folder.display());
+    let (code, stdout, seen) = at_a_terminal_with(&clone, "import tasks.json", None, Some(&path));
+    assert_eq!(code, 0, "{seen}");
+    assert!(stdout.starts_with("imported 1 task: 1 completed"), "{stdout}");
+    assert!(seen.contains("bringing the checkout along (1 s)"), "{seen:?}");
     assert!(seen.ends_with("\r\u{1b}[K") && !seen.contains('\n'), "{seen:?}");
 }
 
