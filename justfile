@@ -72,7 +72,7 @@ power-cut CUTS="10":
 pre-commit:
     SQUAD_NO_SKIP=1 cargo test --locked --test it -- --ignored hooks::the_pre_commit_program
 
-# Feed RUNS inputs to a body of src/fuzz.rs (task, outbox, merge, review, globs); needs a nightly Rust and cargo-fuzz
+# Feed RUNS inputs to a body of src/fuzz.rs (task, outbox, merge, review, globs, import); needs a nightly Rust and cargo-fuzz
 fuzz BODY RUNS="10000000":
     mkdir -p fuzz/corpus/{{BODY}}
     cargo +nightly fuzz run {{BODY}} fuzz/corpus/{{BODY}} tests/fuzz-corpus/{{BODY}} -- -runs={{RUNS}} -timeout=20 -max_len=16384

@@ -12,25 +12,37 @@ use indexmap::IndexMap;
 use crate::board::difference::tasks_that_differ;
 use crate::board::files::{Entry, EntryKind, Files, ReadError};
 use crate::board::layout::{CONFIG, LIVE_DIR, task_stem};
+use crate::board::render::files_of;
 use crate::board::snapshot::Snapshot;
-use crate::model::config::DEFAULT_LOCKS_FILE;
-use crate::model::id::AgentName;
+use crate::model::board::Decision;
+use crate::model::config::{Agent, BoardConfig, DEFAULT_LOCKS_FILE};
+use crate::model::decide::decide;
+use crate::model::id::{AgentName, Millis, OpId};
 use crate::model::locks::{Pattern, normalise};
+use crate::model::operation::{Action, Basis, Operation};
 use crate::model::outbox;
+use crate::model::vocabulary::{AgentKind, Role};
 use crate::review::check::{BoardFile, CheckOptions, FileKind, FileRole, check};
 use crate::review::judge::{Change, RosterBy, Verdict, judge};
 use crate::review::merge::{Merged, merge};
 use crate::review::rules::rule;
 use crate::review::secrets::secrets_in;
 use crate::schema::canonical::{write, write_line};
+use crate::schema::foreign::{self, Rules};
 use crate::schema::{Json, Violation, load_task, look_at_task, render_task, validate_coordination, validate_task};
 
 /// A body: it takes what a stranger wrote, and panics where a law is broken.
 pub type Body = fn(&[u8]);
 
 /// Every body, by the name of its corpus.
-pub const BODIES: &[(&str, Body)] =
-    &[("task", task), ("outbox", outbox), ("merge", merging), ("review", reviewing), ("globs", globs)];
+pub const BODIES: &[(&str, Body)] = &[
+    ("task", task),
+    ("outbox", outbox),
+    ("merge", merging),
+    ("review", reviewing),
+    ("globs", globs),
+    ("import", importing),
+];
 
 /// Where a task of the bodies has its file.
 const TASK: &str = "squad/tasks/json/t-1.json";
@@ -264,6 +276,45 @@ pub fn globs(bytes: &[u8]) {
             let is_drive = witness.as_bytes().get(1) == Some(&b':');
             assert!(is_drive || normalise(&witness, ignore_case).as_ref() == Ok(&witness), "{witness:?} is a path");
         }
+    }
+}
+
+/// A file of another board: what is taken over is whole by every rule, and an import that is written down reads the same.
+///
+/// # Panics
+/// Where a law is broken.
+pub fn importing(bytes: &[u8]) {
+    let Ok(document) = Json::parse(bytes) else { return };
+    let name = |text: &str| AgentName::new(text).expect("it is a name");
+    let owner = Agent::new(name("olga"), Role::Owner, AgentKind::Human);
+    let scout = Agent::new(name("scout"), Role::Executor, AgentKind::Agent);
+    let config = BoardConfig::new("main", vec![owner, scout]);
+    let now = Millis(1_795_230_851_000);
+    let names = BTreeMap::from([("nobody".to_owned(), None)]);
+    let rules = Rules { label: "a file".to_owned(), dialect: None, words: BTreeMap::new(), names, now };
+    let reading = match foreign::read(document.to_value(), &rules) {
+        Ok(reading) => reading,
+        Err(problems) => return assert!(!problems.is_empty(), "what is refused is refused for a reason"),
+    };
+    let operation = Operation {
+        id: OpId::from_parts(now, [7; 10]),
+        action: Action::Import { tasks: reading.tasks.into() },
+        task: None,
+        actor: name("olga"),
+        basis: Basis::default(),
+        at: now,
+        signature: None,
+    };
+    let again = serde_json::from_str(&operation.canonical());
+    assert_eq!(again.ok().as_ref(), Some(&operation), "an import that is written down says the same");
+    let text = serde_json::to_vec(&config).expect("a configuration is plain");
+    let empty = board(&BTreeMap::from([(CONFIG.to_owned(), text)]));
+    let Ok(Decision::Applied(changes)) = decide(&empty, &operation) else { return };
+    for file in files_of(&empty, &changes).expect("what was decided keeps the rules") {
+        let content = file.content.expect("nothing is taken away");
+        let task = load_task(&file.path, &content).expect("it is a task").0;
+        let newborn = task.state_history.len() == 1 || task.state_history[1].trigger.as_deref() == Some("import");
+        assert!(newborn && task.created_at <= task.updated_at, "it is where it came from: {task:?}");
     }
 }
 

@@ -290,6 +290,11 @@ fn an_overlap_of_any_two_locks_is_the_same_from_both_sides_and_proved() {
 }
 
 #[test]
+fn whatever_a_board_of_another_kind_holds_what_is_taken_over_is_whole() {
+    drive("import", &["schema/valid"]);
+}
+
+#[test]
 fn every_body_has_a_corpus_and_a_target() {
     let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets");
     for (name, _) in BODIES {

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::values::lines;
+
 /// What is still to be read of a task.
 pub(super) struct Fields(Map<String, Value>);
 
@@ -24,18 +26,24 @@ impl Fields {
         Some(found)
     }
 
-    /// Takes one line or several as text out.
-    pub(super) fn text(&mut self, names: &[&str]) -> Option<String> {
+    /// Takes a text out as it stands.
+    pub(super) fn as_it_stands(&mut self, names: &[&str]) -> Option<String> {
         self.take(names, text)
     }
 
-    /// Takes a list of words out: an array of them, or a single one.
+    /// Takes a text out, one line or several, that can stand in a file of the board.
+    pub(super) fn text(&mut self, names: &[&str]) -> Option<String> {
+        self.take(names, |value| Some(lines(&text(value)?)).filter(|text| !text.trim().is_empty()))
+    }
+
+    /// Takes a list of texts out: an array of them, or a single one. What says nothing is not among them.
     pub(super) fn list(&mut self, names: &[&str]) -> Vec<String> {
         let read = |value: &Value| match value {
             Value::Array(items) => items.iter().map(text).collect::<Option<Vec<_>>>(),
             one => Some(vec![text(one)?]),
         };
-        self.take(names, read).unwrap_or_default()
+        let texts = self.take(names, read).unwrap_or_default();
+        texts.iter().map(|text| lines(text)).filter(|text| !text.trim().is_empty()).collect()
     }
 
     /// Returns the first of these fields that is still there, with its value as it stands.

@@ -14,11 +14,18 @@ use crate::model::imported::{ImportedTask, Standing};
 use crate::model::operation::NewTask;
 use crate::model::task::Block;
 use crate::model::vocabulary::{ArchivedReason, Phase, plain};
+use crate::schema::document::MAX_DEPTH;
 
 const IDS: &[&str] = &["id", "uuid"];
 
 /// How long somebody outside is waited for who has named no time, in milliseconds: the first step of squad's own back-off.
 const RETRY_MS: u64 = 15 * 60 * 1_000;
+
+/// Most things that a person can be asked for.
+const MOST_NEEDS: usize = 3;
+
+/// How many objects stand around a field that is kept: the task, and two within it.
+const KEPT_DEPTH: usize = 3;
 
 /// Returns the id of each task on this board, in the order of the file; nothing where it has none.
 pub(super) fn ids(items: &[Item]) -> Vec<Option<TaskId>> {
@@ -58,9 +65,17 @@ pub(super) fn read(item: Item, id: Option<&TaskId>, rules: &Rules, reading: &mut
         Reader { fields: Fields::new(item.map), rules, pointer: &item.pointer, notes: Vec::new(), problems };
     reader.fields.text(IDS);
     let imported = reader.task(id, named.as_deref());
-    let (notes, rest) = (reader.notes, reader.fields.rest());
+    let (mut notes, mut rest) = (reader.notes, reader.fields.rest());
     let Some(mut imported) = imported else { return };
+    for (name, value) in &mut rest {
+        if depth(value) > MAX_DEPTH - KEPT_DEPTH {
+            notes.push(format!("{} is nested too deep for a task and kept as text", values::line(name)));
+            *value = Value::String(value.to_string());
+        }
+    }
     let about = imported.task.id.as_ref().map_or_else(|| imported.task.title.clone(), ToString::to_string);
+    // What is told quotes what the file says.
+    let notes: Vec<String> = notes.iter().map(|note| values::line(note)).collect();
     let mut brought = Map::new();
     if !notes.is_empty() {
         brought.insert("note".to_owned(), notes.join("; ").into());
@@ -74,6 +89,15 @@ pub(super) fn read(item: Item, id: Option<&TaskId>, rules: &Rules, reading: &mut
         imported.task.extra = IndexMap::from([(KEPT.to_owned(), Value::Object(brought))]);
     }
     reading.tasks.push(imported);
+}
+
+/// Returns how deep the objects and arrays of a value are nested.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 struct Reader<'a> {
@@ -115,18 +139,13 @@ impl Reader<'_> {
         let mut task = NewTask {
             id: id.cloned(),
             title: title.unwrap_or_default(),
-            description: self.fields.text(&["description", "body", "details"]).map(|text| values::lines(&text)),
+            description: self.fields.text(&["description", "body", "details"]),
             priority: self.priority(),
             assigned,
             participants,
             tags: self.fields.list(&["tags", "labels"]).iter().map(|tag| values::line(tag)).collect(),
             due: self.instant(&["due_date", "dueDate", "due_at", "due", "deadline"]),
-            acceptance: self
-                .fields
-                .list(&["acceptance", "acceptance_criteria"])
-                .iter()
-                .map(|s| values::lines(s))
-                .collect(),
+            acceptance: self.fields.list(&["acceptance", "acceptance_criteria"]),
             parent: self.ids(&["parent", "parent_id", "parentId"]).into_iter().next(),
             depends_on: self.ids(&["depends_on", "dependsOn", "depends", "dependencies"]),
             source: named.map(|named| values::line(&format!("{}#{named}", self.rules.label))),
@@ -144,7 +163,7 @@ impl Reader<'_> {
     }
 
     fn title(&mut self) -> Option<String> {
-        let title = self.fields.text(&["title", "name", "summary", "content"]);
+        let title = self.fields.as_it_stands(&["title", "name", "summary", "content"]);
         let line = title.as_deref().map(values::line).filter(|line| !line.is_empty());
         if line.is_none() {
             self.problem(
@@ -285,7 +304,7 @@ impl Reader<'_> {
                 Standing::Blocked { reason: self.reason("it waits for a person"), block, error: None }
             }
             Phase::Failed | Phase::Ready | Phase::WaitingConflict => {
-                let error = self.fields.text(&["last_error", "lastError", "error"]).map(|text| values::lines(&text));
+                let error = self.fields.text(&["last_error", "lastError", "error"]);
                 let reason = self.reason(error.as_deref().unwrap_or("it was blocked, and why is not said"));
                 Standing::Blocked { reason, block: Block::Failure {}, error }
             }
@@ -293,35 +312,36 @@ impl Reader<'_> {
     }
 
     fn deliverable(&mut self) -> Option<String> {
-        self.fields.text(&["deliverable", "result", "output"]).map(|text| values::lines(&text))
+        self.fields.text(&["deliverable", "result", "output"])
     }
 
     fn reason(&mut self, otherwise: &str) -> String {
         let said =
             self.fields.text(&["blocked_reason", "blockedReason", "blocked_by", "blockedBy", "blocker", "reason"]);
-        said.map_or_else(|| otherwise.to_owned(), |text| values::lines(&text))
+        said.unwrap_or_else(|| otherwise.to_owned())
     }
 
     /// Returns what a person is asked: what the task says, and where it says less than is needed here, the least that can
     /// be asked.
     fn question(&mut self) -> Block {
-        let question = self.fields.text(&["question", "ask"]).map(|text| values::lines(&text));
+        let question = self.fields.text(&["question", "ask"]);
         if question.is_none() {
             self.notes.push("a person is waited for, and what they are asked is not said".to_owned());
         }
-        let mut needs: Vec<String> = self.fields.list(&["needs"]).iter().map(|need| values::lines(need)).collect();
-        needs.truncate(3);
+        let mut needs = self.fields.list(&["needs"]);
+        if needs.len() > MOST_NEEDS {
+            self.notes.push(format!("it also needs {}", needs.split_off(MOST_NEEDS).join(", ")));
+        }
         if needs.is_empty() {
             needs.push("an answer".to_owned());
         }
-        let options = self.fields.take(&["options"], |value| {
-            let options: Vec<String> = value.as_array()?.iter().filter_map(|o| o.as_str().map(values::lines)).collect();
-            (options.len() == 2).then_some(options)
-        });
-        Block::Human {
-            needs,
-            question: question.unwrap_or_else(|| "May it go on?".to_owned()),
-            options: options.unwrap_or_else(|| vec!["yes".to_owned(), "no".to_owned()]),
+        let mut options = self.fields.list(&["options"]);
+        if options.len() != 2 {
+            if !options.is_empty() {
+                self.notes.push(format!("it offers {}, and two are to choose from: yes or no", options.join(", ")));
+            }
+            options = vec!["yes".to_owned(), "no".to_owned()];
         }
+        Block::Human { needs, question: question.unwrap_or_else(|| "May it go on?".to_owned()), options }
     }
 }

@@ -122,6 +122,7 @@ fn a_person_is_asked_what_the_task_says_and_a_failure_keeps_its_words() {
 
 #[test]
 fn what_means_less_here_is_told() {
+    let deep = (0..62).fold(json!(1), |value, _| json!([value]));
     for (task, note) in [
         (json!({"title": "t", "status": "in_progress"}), "by nobody who is named"),
         (json!({"title": "t", "priority": "5"}), "its priority there is \"5\"; here it is medium"),
@@ -129,6 +130,15 @@ fn what_means_less_here_is_told() {
         (json!({"id": "a b/c", "title": "t"}), "its id there is \"a b/c\""),
         (json!({"id": "…", "title": "t"}), "which no task can have here"),
         (json!({"title": "t\u{202E}x"}), "characters that one line cannot have"),
+        (json!({"title": "t", "x": deep}), "x is nested too deep for a task and kept as text"),
+        (
+            json!({"title": "t", "status": "WAITING_HUMAN", "question": "?", "needs": ["a", "b", "c", "d", "e"]}),
+            "it also needs d, e",
+        ),
+        (
+            json!({"title": "t", "status": "WAITING_HUMAN", "question": "?", "options": ["a", "b", "c"]}),
+            "it offers a, b, c",
+        ),
         (json!({"title": "t", "depends_on": ["…"]}), "it names \"…\""),
     ] {
         let (_, notes) = one(task.clone());
