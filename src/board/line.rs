@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::commits::{Source, TreeFiles};
 use super::receipt;
-use super::render::{FileChange, RenderFault, files_of};
+use super::render::{FileChange, RenderFault, rendered};
 use super::snapshot::Snapshot;
 use super::store::AccessFault;
 use crate::git::{Identity, Oid, Store};
@@ -78,11 +78,15 @@ impl Line {
     /// # Errors
     /// [`LineFault`].
     pub fn add(&mut self, operation: &Operation, changes: &Changeset) -> Result<Vec<FileChange>, LineFault> {
-        let files = files_of(self.board(), changes)?;
+        let files = rendered(self.board(), changes)?;
         let mut edits = Vec::with_capacity(files.len());
         for file in &files {
-            let blob = file.content.as_deref().map(|bytes| self.store.write_blob(bytes)).transpose();
-            edits.push((file.path.clone(), blob.map_err(AccessFault::from)?));
+            let blob = file.change.content.as_deref().map(|bytes| self.store.write_blob(bytes)).transpose();
+            let blob = blob.map_err(AccessFault::from)?;
+            if let (Some(blob), Some(read)) = (blob, &file.read) {
+                self.board().keep(blob, read.clone());
+            }
+            edits.push((file.change.path.clone(), blob));
         }
         let tree = self.store.edit_tree(self.tree, &edits).map_err(AccessFault::from)?;
         let step = Step {
@@ -96,7 +100,7 @@ impl Line {
         self.decided.insert(operation.id, Decided { commit: String::new(), refused: None });
         self.last = Some((tree, changes.clone()));
         self.steps.push(step);
-        Ok(files)
+        Ok(files.into_iter().map(|file| file.change).collect())
     }
 
     /// Stores the commits. The last one, an empty one where there is none, bears witness to these refusals.

@@ -18,6 +18,7 @@ pub mod exchange;
 pub mod files;
 pub mod folder;
 pub mod index;
+mod kept;
 pub mod layout;
 pub mod line;
 pub mod past;

@@ -3,9 +3,12 @@
 //! Owns the step from decided types to bytes. Every file that comes out has been read back and has passed the
 //! schema: what would be broken never reaches the board.
 
+use std::rc::Rc;
+
 use indexmap::IndexMap;
 
 use super::files::{EntryKind, Files};
+use super::kept::{Read, TaskText};
 use super::layout::{
     ARCHIVE_DIR, ATTRIBUTES, CONFIG, LIVE_DIR, TASKS_DIR, attributes_with_block, attributes_with_first_block, task_path,
 };
@@ -13,7 +16,15 @@ use super::snapshot::{Snapshot, strict};
 use crate::model::board::{Board, BoardFault, Changeset, TaskChange};
 use crate::model::earlier::Returned;
 use crate::model::locks::LocksFile;
-use crate::schema::{Known, Violation, load_board, render, render_task, validate_coordination};
+use crate::schema::{Known, LocksText, Violation, lay_task, load_board, render, render_task};
+
+/// A file of a changeset, with what was made of it when it was read back.
+pub struct Rendered {
+    /// The file.
+    pub change: FileChange,
+    /// What it says, where that is of use to the next change.
+    pub read: Option<Read>,
+}
 
 /// One file that is written or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +51,14 @@ pub enum RenderFault {
 /// # Errors
 /// [`RenderFault::Invalid`] when a file that comes out would break its schema; nothing has been written then.
 pub fn files_of(snapshot: &Snapshot, changes: &Changeset) -> Result<Vec<FileChange>, RenderFault> {
+    Ok(rendered(snapshot, changes)?.into_iter().map(|file| file.change).collect())
+}
+
+/// Returns the same, each with what was read back: for whoever goes on from there.
+///
+/// # Errors
+/// As [`files_of`].
+pub fn rendered(snapshot: &Snapshot, changes: &Changeset) -> Result<Vec<Rendered>, RenderFault> {
     let mut files = Vec::new();
     for change in &changes.tasks {
         task_files(snapshot, change, &mut files)?;
@@ -47,26 +66,24 @@ pub fn files_of(snapshot: &Snapshot, changes: &Changeset) -> Result<Vec<FileChan
     if let Some(config) = &changes.config {
         let bytes = over(snapshot, CONFIG, |old| render(old, config, Known::Board))?;
         load_board(CONFIG, &bytes).map_err(errors_only)?;
-        files.push(FileChange { path: CONFIG.to_owned(), content: Some(bytes) });
+        files.push(Rendered::written(CONFIG, bytes));
     }
     let locks_path = changes.new_config().map_or_else(|| snapshot.locks_path(), |c| c.locks.file.clone());
     if let Some(returned) = &changes.returned {
         returned_files(snapshot, returned, &locks_path, &mut files)?;
     }
     if let Some(locks) = &changes.locks {
-        let bytes = over(snapshot, &locks_path, |old| match render(old, locks, Known::Coordination) {
-            // What comes back from an earlier version may come back over a file that is damaged.
-            Err(_) if changes.returned.is_some() => render(None, locks, Known::Coordination),
-            rendered => rendered,
-        })?;
-        let document = crate::schema::Json::parse(&bytes).expect("what was rendered can be read back");
-        refuse_errors(validate_coordination(&locks_path, &document))?;
-        files.push(FileChange { path: locks_path.clone(), content: Some(bytes) });
+        let old = snapshot.locks_text(&locks_path)?;
+        // What comes back from an earlier version may come back over a file that is damaged.
+        let old = old.filter(|old| changes.returned.is_none() || old.is_document());
+        let new = LocksText::laid(&locks_path, old.as_deref(), locks).map_err(RenderFault::Invalid)?;
+        let file = Rendered::written(&locks_path, new.bytes().to_vec());
+        files.push(Rendered { read: Some(Read::Locks(Rc::new(new))), ..file });
     }
     if changes.founding {
-        let is_foreign = matches!(snapshot.locks()?, LocksFile::Foreign { .. });
+        let is_foreign = matches!(*snapshot.locks()?, LocksFile::Foreign { .. });
         let new = attributes_with_block(attributes(snapshot)?.as_deref(), &locks_path, is_foreign);
-        files.push(FileChange { path: ATTRIBUTES.to_owned(), content: Some(new.into_bytes()) });
+        files.push(Rendered::written(ATTRIBUTES, new.into_bytes()));
     }
     Ok(files)
 }
@@ -86,20 +103,20 @@ fn attributes(snapshot: &Snapshot) -> Result<Option<String>, BoardFault> {
     Ok(read(snapshot.files(), ATTRIBUTES)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-fn task_files(snapshot: &Snapshot, change: &TaskChange, files: &mut Vec<FileChange>) -> Result<(), RenderFault> {
+fn task_files(snapshot: &Snapshot, change: &TaskChange, files: &mut Vec<Rendered>) -> Result<(), RenderFault> {
     let id = &change.task.id;
     let old = match &change.before {
-        Some(place) => snapshot.task_bytes(id, place)?,
+        Some(place) => snapshot.task_text(id, place)?,
         None => None,
     };
     let path = task_path(id, &change.after);
-    let bytes = render_task(old.as_deref(), &change.task, &change.extra)
-        .map_err(|fault| RenderFault::Invalid(vec![crate::schema::compile::parse_violation(&path, &fault)]))?;
-    strict(&path, id.as_str(), &bytes).map_err(errors_only)?;
+    let bytes = lay_task(old.as_deref().map(|old| (&old.bytes[..], &old.document)), &change.task, &change.extra);
+    let (task, document) = strict(&path, id.as_str(), &bytes).map_err(errors_only)?;
     if let Some(before) = change.before.as_ref().filter(|before| **before != change.after) {
-        files.push(FileChange { path: task_path(id, before), content: None });
+        files.push(Rendered::removed(task_path(id, before)));
     }
-    files.push(FileChange { path, content: Some(bytes) });
+    let read = Some(Read::Task(Rc::new(TaskText { bytes: bytes.clone(), document, task })));
+    files.push(Rendered { read, ..Rendered::written(&path, bytes) });
     Ok(())
 }
 
@@ -108,7 +125,7 @@ fn returned_files(
     snapshot: &Snapshot,
     returned: &Returned,
     locks_path: &str,
-    files: &mut Vec<FileChange>,
+    files: &mut Vec<Rendered>,
 ) -> Result<(), RenderFault> {
     let lost = || BoardFault::Unreadable("the version that comes back is no version of this board".into());
     let (then, _) = snapshot.version(&returned.version)?.ok_or_else(lost)?;
@@ -116,7 +133,7 @@ fn returned_files(
     for folder in [TASKS_DIR, LIVE_DIR, ARCHIVE_DIR] {
         let here = snapshot.files().find(folder).map_err(BoardFault::Unreadable)?;
         if here.is_some_and(|here| here.kind != EntryKind::Folder) {
-            files.push(FileChange { path: folder.to_owned(), content: None });
+            files.push(Rendered::removed(folder.to_owned()));
         }
     }
     for task in &returned.tasks {
@@ -128,13 +145,13 @@ fn returned_files(
                 .map_err(|fault| RenderFault::Invalid(vec![crate::schema::compile::parse_violation(&path, &fault)]))?,
         };
         strict(&path, task.id.as_str(), &bytes).map_err(errors_only)?;
-        files.extend(task.gone.iter().map(|place| FileChange { path: task_path(&task.id, place), content: None }));
-        files.push(FileChange { path, content: Some(bytes) });
+        files.extend(task.gone.iter().map(|place| Rendered::removed(task_path(&task.id, place))));
+        files.push(Rendered::written(&path, bytes));
     }
     for (comes_back, path) in [(returned.config.is_some(), CONFIG), (returned.locks, locks_path)] {
         if comes_back {
             let content = read(then.files(), path)?.ok_or_else(lost)?;
-            files.push(FileChange { path: path.to_owned(), content: Some(content) });
+            files.push(Rendered::written(path, content));
         }
     }
     Ok(())
@@ -161,8 +178,14 @@ fn errors_only(violations: Vec<Violation>) -> RenderFault {
     RenderFault::Invalid(violations.into_iter().filter(Violation::is_error).collect())
 }
 
-fn refuse_errors(violations: Vec<Violation>) -> Result<(), RenderFault> {
-    if violations.iter().any(Violation::is_error) { Err(errors_only(violations)) } else { Ok(()) }
+impl Rendered {
+    fn written(path: &str, bytes: Vec<u8>) -> Self {
+        Self { change: FileChange { path: path.to_owned(), content: Some(bytes) }, read: None }
+    }
+
+    fn removed(path: String) -> Self {
+        Self { change: FileChange { path, content: None }, read: None }
+    }
 }
 
 /// Files in memory, for tests and for looking at a changeset before it is published.

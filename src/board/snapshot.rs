@@ -14,6 +14,7 @@ use super::Oid;
 use super::earlier::History;
 use super::files::{Entry, EntryKind, Files, MAX_FILE, ReadError};
 use super::index::Index;
+use super::kept::{Kept, Read, TaskText};
 use super::layout::{ARCHIVE_DIR, CONFIG, LIVE_DIR, TASKS_DIR, task_path, task_stem};
 use crate::model::board::{Board, BoardFault, Changeset, Decided, Place, Placed, TaskChange};
 use crate::model::card::Card;
@@ -23,7 +24,7 @@ use crate::model::id::{OpId, TaskId};
 use crate::model::locks::{LocksFile, normalise};
 use crate::model::task::{SCHEMA_VERSION, Task};
 use crate::review::{self, FileKind, id_mismatch};
-use crate::schema::{Violation, load_board, load_task};
+use crate::schema::{LocksText, Violation, load_board, load_task};
 
 /// From so many files on, a second thread parses what the first has read.
 const WORTH_A_THREAD: usize = 256;
@@ -46,6 +47,8 @@ struct Reading {
     files: Box<dyn Files>,
     /// What is known of files that were read before.
     index: Option<Rc<Index>>,
+    /// What was read of this version and of those that it follows.
+    kept: Rc<Kept>,
     config: OnceCell<Option<BoardConfig>>,
     live: OnceCell<Live>,
     archive: OnceCell<BTreeMap<TaskId, Archived>>,
@@ -73,6 +76,7 @@ impl Snapshot {
         let read = Reading {
             files,
             index: None,
+            kept: Rc::default(),
             config: OnceCell::new(),
             live: OnceCell::new(),
             archive: OnceCell::new(),
@@ -120,6 +124,7 @@ impl Snapshot {
     pub fn succeeded_by(self, files: Box<dyn Files>, changes: &Changeset) -> Self {
         let moved = changes.tasks.iter().any(|change| change.before.as_ref() != Some(&change.after));
         let Self { read, decided, history } = self;
+        let kept = read.kept.clone();
         if changes.returned.is_some() {
             // Whole files have come back: there is little that could be carried over.
             let index = read.index.clone();
@@ -146,6 +151,7 @@ impl Snapshot {
         let read = Reading {
             files,
             index,
+            kept,
             config: changes.new_config().cloned().map_or(config, |config| OnceCell::from(Some(config))),
             live,
             archive: if moved { OnceCell::new() } else { archive },
@@ -288,14 +294,63 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`BoardFault::Unreadable`] when the board itself cannot be read.
-    pub(super) fn locks_at(&self, path: &str) -> Result<LocksFile, BoardFault> {
-        Ok(match self.files().find(path).map_err(BoardFault::Unreadable)? {
-            None => LocksFile::read(None),
-            Some(entry) => match self.bytes(path, &entry) {
-                Ok(bytes) => LocksFile::read(Some(&bytes)),
-                Err(violation) => LocksFile::Broken { why: violation.message, kept: indexmap::IndexMap::new() },
-            },
+    pub(super) fn locks_at(&self, path: &str) -> Result<Rc<LocksFile>, BoardFault> {
+        let Some(entry) = self.files().find(path).map_err(BoardFault::Unreadable)? else {
+            return Ok(Rc::new(LocksFile::read(None)));
+        };
+        let read = match not_ordinary(path, entry.kind) {
+            Some(violation) => Err(violation),
+            None => self.locks_of(path, &entry).map_err(|error| unreadable(path, &error)),
+        };
+        Ok(match read {
+            Ok(text) => text.file().clone(),
+            Err(violation) => Rc::new(LocksFile::Broken { why: violation.message, kept: indexmap::IndexMap::new() }),
         })
+    }
+
+    /// Returns the text in the place of a locks file, whatever sort of file it is.
+    ///
+    /// # Errors
+    /// [`BoardFault::Unreadable`] when it cannot be read.
+    pub(super) fn locks_text(&self, path: &str) -> Result<Option<Rc<LocksText>>, BoardFault> {
+        let entry = self.files().find(path).map_err(BoardFault::Unreadable)?;
+        entry.map(|entry| self.locks_of(path, &entry)).transpose().map_err(BoardFault::Unreadable)
+    }
+
+    fn locks_of(&self, path: &str, entry: &Entry) -> Result<Rc<LocksText>, ReadError> {
+        if let Some(known) = entry.id.and_then(|id| self.read.kept.locks(id)) {
+            return Ok(known);
+        }
+        let text = Rc::new(LocksText::read(self.files().read(path, entry)?));
+        if let Some(id) = entry.id {
+            self.keep(id, Read::Locks(text.clone()));
+        }
+        Ok(text)
+    }
+
+    /// Keeps what a file says whose content has that id, for this version and those that follow it.
+    pub fn keep(&self, file: Oid, read: Read) {
+        self.read.kept.keep(file, read);
+    }
+
+    /// Returns a task's file, read against the schema.
+    ///
+    /// # Errors
+    /// [`BoardFault`] when it is there and cannot be used.
+    pub(super) fn task_text(&self, id: &TaskId, place: &Place) -> Result<Option<Rc<TaskText>>, BoardFault> {
+        let path = task_path(id, place);
+        let Some(entry) = self.files().find(&path).map_err(BoardFault::Unreadable)? else { return Ok(None) };
+        let known = entry.id.and_then(|file| self.read.kept.task(file)).filter(|known| known.task.id == *id);
+        if let Some(known) = known.filter(|_| entry.kind == EntryKind::File) {
+            return Ok(Some(known));
+        }
+        let bytes = self.bytes(&path, &entry).map_err(|v| broken(&[*v]))?;
+        let (task, document) = strict(&path, id.as_str(), &bytes).map_err(|violations| broken(&violations))?;
+        let text = Rc::new(TaskText { bytes, document, task });
+        if let Some(file) = entry.id {
+            self.keep(file, Read::Task(text.clone()));
+        }
+        Ok(Some(text))
     }
 
     /// Returns the content of a board file that must be an ordinary one.
@@ -543,11 +598,7 @@ impl Board for Snapshot {
 
     fn task(&self, id: &TaskId) -> Result<Option<Placed>, BoardFault> {
         let Some(place) = self.place(id)? else { return Ok(None) };
-        let Some(bytes) = self.task_bytes(id, &place)? else { return Ok(None) };
-        match strict(&task_path(id, &place), id.as_str(), &bytes) {
-            Ok((task, _)) => Ok(Some(Placed { place, task })),
-            Err(violations) => Err(broken(&violations)),
-        }
+        Ok(self.task_text(id, &place)?.map(|text| Placed { place, task: text.task.clone() }))
     }
 
     fn live(&self) -> Result<&[Card], BoardFault> {
@@ -558,7 +609,7 @@ impl Board for Snapshot {
         Ok(self.names()?.get(&id.folded()).cloned())
     }
 
-    fn locks(&self) -> Result<LocksFile, BoardFault> {
+    fn locks(&self) -> Result<Rc<LocksFile>, BoardFault> {
         self.locks_at(&self.locks_path())
     }
 

@@ -13,7 +13,7 @@ use std::sync::Once;
 use git2::{ErrorCode, ObjectType, Repository, RepositoryOpenFlags};
 
 use super::harden::Memory;
-use super::pack::Kind;
+use super::pack::{Kind, object_name};
 use super::place::{Place, RefFormat};
 use super::subprocess::Git;
 use super::trees::{Tree, position};
@@ -287,11 +287,8 @@ impl Objects {
     }
 
     /// Returns the name that a blob with this content has, without storing it.
-    ///
-    /// # Errors
-    /// [`GitError::Library`] never in practice: hashing memory does not fail.
-    pub fn hash_blob(content: &[u8]) -> Result<Oid, GitError> {
-        git2::Oid::hash_object(ObjectType::Blob, content).map(Oid::from).map_err(GitError::library("hash a blob"))
+    pub fn hash_blob(content: &[u8]) -> Oid {
+        object_name(Kind::Blob, content)
     }
 
     /// Stores a commit and returns its name. No ref moves; the same arguments give the same commit everywhere.

@@ -3,6 +3,8 @@
 //! [`Board`] is the reading side: one version of the board, whatever it comes from. [`Changeset`] is the writing
 //! side: what is to be different. Neither knows of files or commits.
 
+use std::rc::Rc;
+
 use indexmap::IndexMap;
 
 use super::card::Card;
@@ -47,7 +49,7 @@ pub trait Board {
     ///
     /// # Errors
     /// [`BoardFault::Unreadable`] when the board itself cannot be read.
-    fn locks(&self) -> Result<LocksFile, BoardFault>;
+    fn locks(&self) -> Result<Rc<LocksFile>, BoardFault>;
 
     /// Returns what became of an operation that this version of the board has already decided.
     ///

@@ -302,7 +302,7 @@ impl Decider<'_> {
     fn finish(&self, mut changes: Changeset, lock_change: bool) -> Result<Decision, BoardFault> {
         if lock_change {
             let old = self.board.locks()?;
-            match &old {
+            match &*old {
                 LocksFile::Broken { why, .. } => {
                     return Err(BoardFault::Broken {
                         file: self.config.locks.file.clone(),

@@ -2,6 +2,8 @@
 //!
 //! Owns what bringing a version back is decided on. Where versions are kept, and how they are read, is not known here.
 
+use std::rc::Rc;
+
 use super::board::{Place, Placed};
 use super::config::BoardConfig;
 use super::id::TaskId;
@@ -14,7 +16,7 @@ pub struct Earlier {
     /// Its configuration; nothing where it had none that can be used.
     pub config: Option<BoardConfig>,
     /// The locks file as it was, and as it is.
-    pub locks: (LocksFile, LocksFile),
+    pub locks: (Rc<LocksFile>, Rc<LocksFile>),
     /// Each of its tasks whose file is another now, or gone, or elsewhere; by id.
     pub tasks: Vec<Departure>,
 }

@@ -3,6 +3,7 @@
 //! Owns what a name may look like. A path is only ever built from a [`TaskId`], so an id with `../` in it
 //! cannot reach the file system. Knows nothing of where names are stored.
 
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -83,6 +84,12 @@ pub fn is_windows_device(name: &str) -> bool {
                 && (stem.starts_with("com") || stem.starts_with("lpt"))
                 && matches!(stem.as_bytes()[3], b'1'..=b'9')
         }
+    }
+}
+
+impl Borrow<str> for TaskId {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

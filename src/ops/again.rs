@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::review::member_of;
 use super::signing::Signers;
 use crate::board::receipt;
-use crate::board::render::{files_of, first_attributes};
+use crate::board::render::{first_attributes, rendered};
 use crate::board::snapshot::Snapshot;
 use crate::board::store::AccessFault;
 use crate::board::{CommitInfo, Objects, Oid};
@@ -104,7 +104,7 @@ pub(super) fn decide_again(
     if !receipt::is_of(&commit.message, operation, &changes.receipt) {
         found.push(Fault::new("forged-receipt", "its message does not say what the operation does"));
     }
-    let made = files_of(before, &changes).and_then(|files| Ok((files, first_attributes(before, &changes)?)));
+    let made = rendered(before, &changes).and_then(|files| Ok((files, first_attributes(before, &changes)?)));
     let (files, first) = match made {
         Ok(made) => made,
         Err(fault) => {
@@ -114,8 +114,12 @@ pub(super) fn decide_again(
     };
     // Most files can become one thing only.
     let mut wanted: BTreeMap<String, Vec<Option<Oid>>> = BTreeMap::new();
-    for file in files.into_iter().chain(first) {
-        let blob = file.content.as_deref().map(Objects::hash_blob).transpose().map_err(AccessFault::from)?;
+    let read = files.into_iter().map(|file| (file.change, file.read));
+    for (file, read) in read.chain(first.map(|file| (file, None))) {
+        let blob = file.content.as_deref().map(Objects::hash_blob);
+        if let (Some(blob), Some(read)) = (blob, read) {
+            before.keep(blob, read);
+        }
         wanted.entry(file.path).or_default().push(blob);
     }
     let parent = commit.parents.first().map(|parent| objects.read_commit(*parent)).transpose();

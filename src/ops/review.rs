@@ -319,7 +319,8 @@ fn held_by_others(
     paths: &[&String],
 ) -> Result<Vec<Violation>, Failure> {
     let mut found = Vec::new();
-    let LocksFile::Ours(locks) = board.locks()? else { return Ok(found) };
+    let locks = board.locks()?;
+    let LocksFile::Ours(locks) = &*locks else { return Ok(found) };
     for work in locks.current_work.values() {
         let Some(holder) = work.agent.as_ref().filter(|agent| *agent != actor && work.mode == LockMode::Hard) else {
             continue;

@@ -26,7 +26,7 @@ pub fn write_line(document: &Json) -> String {
     serde_json::to_string(document).expect("a document holds nothing that JSON cannot")
 }
 
-fn write_value(out: &mut String, value: &Json, level: usize) {
+pub(super) fn write_value(out: &mut String, value: &Json, level: usize) {
     match value {
         Json::Null => out.push_str("null"),
         Json::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
@@ -41,7 +41,7 @@ fn write_value(out: &mut String, value: &Json, level: usize) {
     }
 }
 
-fn write_list<T>(
+pub(super) fn write_list<T>(
     out: &mut String,
     open: char,
     close: char,
@@ -68,7 +68,7 @@ fn write_list<T>(
     out.push(close);
 }
 
-fn write_string(out: &mut String, text: &str) {
+pub(super) fn write_string(out: &mut String, text: &str) {
     out.push_str(&serde_json::to_string(text).expect("a string is always JSON"));
 }
 
@@ -83,6 +83,12 @@ pub fn render_task(
     task: &Task,
     extra: &IndexMap<String, Value>,
 ) -> Result<Vec<u8>, ParseFault> {
+    let document = original.map(Json::parse).transpose()?;
+    Ok(lay_task(original.zip(document.as_ref()), task, extra))
+}
+
+/// Returns the same where the file that it was read from has been read: its bytes, and the document that they are.
+pub fn lay_task(original: Option<(&[u8], &Json)>, task: &Task, extra: &IndexMap<String, Value>) -> Vec<u8> {
     let mut new = typed(task);
     if let Json::Object(members) = &mut new {
         for (key, value) in extra {
@@ -99,15 +105,15 @@ pub fn render_task(
 /// # Errors
 /// [`ParseFault`] when `original` is no document.
 pub fn render<T: Serialize>(original: Option<&[u8]>, value: &T, known: Known) -> Result<Vec<u8>, ParseFault> {
-    finish(original, typed(value), known)
+    let document = original.map(Json::parse).transpose()?;
+    Ok(finish(original.zip(document.as_ref()), typed(value), known))
 }
 
-fn finish(original: Option<&[u8]>, new: Json, known: Known) -> Result<Vec<u8>, ParseFault> {
-    let Some(bytes) = original else { return Ok(write(&new).into_bytes()) };
-    let old = Json::parse(bytes)?;
-    let laid = overlay(Some(&old), new, known);
+fn finish(original: Option<(&[u8], &Json)>, new: Json, known: Known) -> Vec<u8> {
+    let Some((bytes, old)) = original else { return write(&new).into_bytes() };
+    let laid = overlay(Some(old), new, known);
     // Where nothing changes, a file that was laid out by hand stays as it is.
-    Ok(if laid == old { bytes.to_vec() } else { write(&laid).into_bytes() })
+    if laid == *old { bytes.to_vec() } else { write(&laid).into_bytes() }
 }
 
 /// Returns the document that a typed value serialises to.
@@ -146,7 +152,7 @@ pub fn overlay(original: Option<&Json>, new: Json, known: Known) -> Json {
     }
 }
 
-fn lay(old: &Json, new: Json, shape: &Shape) -> Json {
+pub(super) fn lay(old: &Json, new: Json, shape: &Shape) -> Json {
     match (old, new) {
         (Json::Number(a), Json::Number(b)) => Json::Number(if same_number(a, &b) { a.clone() } else { b }),
         (Json::Array(old), Json::Array(new)) => {

@@ -8,14 +8,16 @@ pub mod compile;
 pub mod document;
 pub mod foreign;
 mod keys;
+pub mod locks;
 mod quick;
 pub mod violation;
 
-pub use canonical::{overlay, render, render_task};
+pub use canonical::{lay_task, overlay, render, render_task};
 pub use compile::{
     Look, load_board, load_task, look_at_board, look_at_task, validate, validate_board, validate_coordination,
     validate_task,
 };
 pub use document::{Json, ParseFault};
 pub use keys::Known;
+pub use locks::LocksText;
 pub use violation::{Severity, Violation};

@@ -222,8 +222,8 @@ fn is_whole(sim: &Sim) -> Result<(), TestCaseError> {
         };
         prop_assert_eq!(cycle_from([&task.id], waits), Ok(None));
     }
-    let locks = match snapshot.locks().expect("it can be read") {
-        LocksFile::Ours(file) => file.current_work,
+    let locks = match &*snapshot.locks().expect("it can be read") {
+        LocksFile::Ours(file) => file.current_work.clone(),
         other => return Err(TestCaseError::fail(format!("{other:?}"))),
     };
     prop_assert_eq!(locks, derive(live.iter().map(|card| &**card)), "the locks file is not what the tasks say");

@@ -158,7 +158,7 @@ fn locks(
     let back = back.map(|(task, departed)| task.task.as_ref().unwrap_or(&departed.then.task));
     let work = derive(kept.chain(back));
     let (then, now) = &earlier.locks;
-    let as_it_was = match (then, now) {
+    let as_it_was = match (&**then, &**now) {
         (LocksFile::Ours(then), LocksFile::Absent | LocksFile::Broken { .. }) => then.current_work == work,
         (LocksFile::Ours(then), LocksFile::Ours(now)) => {
             then.current_work == work && now.current_work != work && said_the_same(then, now)

@@ -109,7 +109,7 @@ pub(super) fn init(
     }
     let old = board.locks()?;
     let work = derive(board.live()?.iter().map(|card| &**card));
-    let locks = match &old {
+    let locks = match &*old {
         LocksFile::Absent => Some(Coordination::new(work, operation.at)),
         LocksFile::Ours(_) => updated(&old, work, operation.at),
         LocksFile::Foreign { looks_like } => {

@@ -82,6 +82,11 @@ pub const fn mode_of(status: Status) -> Option<LockMode> {
 }
 
 impl Work {
+    /// Tells whether two are written alike: names compare without regard to case.
+    pub fn is_spelled_like(&self, other: &Self) -> bool {
+        self == other && self.agent.as_ref().map(AgentName::as_str) == other.agent.as_ref().map(AgentName::as_str)
+    }
+
     /// Returns what the locks file says about the task.
     pub(super) fn of(task: &Task, mode: LockMode) -> Self {
         Self {

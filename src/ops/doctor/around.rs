@@ -67,7 +67,7 @@ pub(super) fn attributes(session: &Session) -> Probe {
         Ok(Some(Err(error))) | Err(error) => return Probe::unavailable(name, error.to_string()),
     };
     let locks = snapshot.locks_path();
-    let foreign = matches!(snapshot.locks(), Ok(LocksFile::Foreign { .. }));
+    let foreign = snapshot.locks().is_ok_and(|locks| matches!(*locks, LocksFile::Foreign { .. }));
     // Whatever is around them, the lines have to be there.
     let lacks = |block: &str| {
         let mut lines = block.lines().filter(|line| !line.starts_with('#'));
