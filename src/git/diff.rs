@@ -7,9 +7,9 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::history::effective_parents;
-use super::objects::{CommitInfo, Entry, EntryKind, Objects};
+use super::objects::{CommitInfo, EntryKind, Objects};
 use super::pack::Fresh;
-use super::trees::{position, tree_order};
+use super::trees::{Slice, Tree, position, tree_order};
 use super::{GitError, Oid};
 
 /// What happened to a path.
@@ -137,27 +137,32 @@ impl Objects {
         if old == new {
             return Ok(());
         }
-        let read = |oid: Option<Oid>| oid.map_or_else(|| Ok(Rc::default()), |oid| self.tree_entries(oid));
+        let read = |oid: Option<Oid>| oid.map(|oid| self.tree(oid)).transpose();
         let (old, new) = (read(old)?, read(new)?);
-        let (mut left, mut right) = (old.iter().peekable(), new.iter().peekable());
+        let (mut left, mut right) = (0, 0);
         loop {
             // Both sides are in git's order, so equal entries meet; a folder and a file of one name do not.
-            let order = match (left.peek(), right.peek()) {
+            let (before, after) = (entry_of(old.as_deref(), left), entry_of(new.as_deref(), right));
+            let order = match (before, after) {
                 (None, None) => return Ok(()),
                 (_, None) => Ordering::Less,
                 (None, _) => Ordering::Greater,
+                // Mostly they are the same.
+                (Some(before), Some(after)) if before == after => Ordering::Equal,
                 (Some(before), Some(after)) => tree_order(before, after),
             };
-            let before = if order == Ordering::Greater { None } else { left.next() };
-            let after = if order == Ordering::Less { None } else { right.next() };
-            let Some(either) = before.or(after) else { return Ok(()) };
-            let value = |entry: &Entry| (entry.mode, entry.oid);
-            let (from, to) = (before.map(value), after.map(value));
-            if from == to {
+            let before = before.filter(|_| order != Ordering::Greater);
+            let after = after.filter(|_| order != Ordering::Less);
+            left += usize::from(before.is_some());
+            right += usize::from(after.is_some());
+            if before == after {
                 continue;
             }
-            let path = format!("{prefix}{}", String::from_utf8_lossy(&either.name));
-            if either.kind() == EntryKind::Folder {
+            let Some(either) = before.or(after) else { return Ok(()) };
+            let value = |entry: Slice<'_>| (entry.mode, entry.oid());
+            let (from, to) = (before.map(value), after.map(value));
+            let path = format!("{prefix}{}", String::from_utf8_lossy(either.name));
+            if either.to_entry().kind() == EntryKind::Folder {
                 let oid = |value: Option<(u32, Oid)>| value.map(|(_, oid)| oid);
                 self.diff_below(oid(from), oid(to), &format!("{path}/"), changes)?;
                 continue;
@@ -170,4 +175,9 @@ impl Objects {
             changes.push(ChangedPath { path, change, old: from, new: to });
         }
     }
+}
+
+/// Returns the entry at a place in a tree; nothing where there is none or no tree.
+fn entry_of(tree: Option<&Tree>, at: usize) -> Option<Slice<'_>> {
+    tree.and_then(|tree| tree.get(at))
 }

@@ -16,7 +16,7 @@ use super::harden::Memory;
 use super::pack::{Kind, object_name};
 use super::place::{Place, RefFormat};
 use super::subprocess::Git;
-use super::trees::{Tree, position};
+use super::trees::{Slice, Tree};
 use super::{GitError, Oid};
 
 /// Mode of an ordinary file, the only one that squad writes.
@@ -232,7 +232,7 @@ impl Objects {
     /// # Errors
     /// [`GitError::Missing`], [`GitError::WrongKind`].
     pub fn tree_entries(&self, tree: Oid) -> Result<Rc<[Entry]>, GitError> {
-        self.tree(tree).map(|tree| tree.entries.clone())
+        self.tree(tree).map(|tree| tree.entries().clone())
     }
 
     /// Returns the entry at `path` below `tree`, if there is one.
@@ -243,9 +243,9 @@ impl Objects {
         let mut here = tree;
         let mut parts = path.split('/').peekable();
         while let Some(part) = parts.next() {
-            let entries = self.tree_entries(here)?;
-            match position(&entries, part.as_bytes()).map(|at| &entries[at]) {
-                Some(entry) if parts.peek().is_none() => return Ok(Some(entry.clone())),
+            let tree = self.tree(here)?;
+            match tree.find(part.as_bytes()).map(Slice::to_entry) {
+                Some(entry) if parts.peek().is_none() => return Ok(Some(entry)),
                 Some(entry) if entry.kind() == EntryKind::Folder => here = entry.oid,
                 _ => return Ok(None),
             }
@@ -325,14 +325,26 @@ impl Objects {
         self.commit_info(oid, &self.boundary())
     }
 
-    pub(super) fn commit_info(&self, oid: Oid, boundary: &HashSet<Oid>) -> Result<CommitInfo, GitError> {
-        let commit = self.repo.find_commit(oid.raw()).map_err(|error| {
+    /// Returns the tree of a commit.
+    ///
+    /// # Errors
+    /// As [`Objects::read_commit`].
+    pub fn tree_of(&self, commit: Oid) -> Result<Oid, GitError> {
+        Ok(self.find_commit(commit)?.tree_id().into())
+    }
+
+    fn find_commit(&self, oid: Oid) -> Result<git2::Commit<'_>, GitError> {
+        self.repo.find_commit(oid.raw()).map_err(|error| {
             let header = self.repo.odb().and_then(|odb| odb.read_header(oid.raw()));
             match header {
                 Ok((_, kind)) if kind != ObjectType::Commit => GitError::WrongKind { oid, expected: "commit" },
                 _ => missing_or(oid, "read a commit", error),
             }
-        })?;
+        })
+    }
+
+    pub(super) fn commit_info(&self, oid: Oid, boundary: &HashSet<Oid>) -> Result<CommitInfo, GitError> {
+        let commit = self.find_commit(oid)?;
         let signed = |who: git2::Signature<'_>| Signed {
             name: String::from_utf8_lossy(who.name_bytes()).into_owned(),
             email: String::from_utf8_lossy(who.email_bytes()).into_owned(),

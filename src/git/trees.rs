@@ -2,6 +2,7 @@
 //!
 //! Done here and not by libgit2, which sorts a folder of ten thousand files anew for each change of one.
 
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
@@ -10,50 +11,132 @@ use super::objects::{Entry, EntryKind, MODE_FILE, MODE_TREE, Objects};
 use super::pack::Kind;
 use super::{GitError, Oid};
 
+/// Bytes of an oid.
+const OID: usize = 20;
+
 /// A tree, read.
 pub(super) struct Tree {
     /// As it is stored.
     pub bytes: Rc<[u8]>,
-    /// The same, in the same order.
-    pub entries: Rc<[Entry]>,
+    /// Where its entries are in the bytes.
+    places: Vec<Place>,
+    /// The same, each on its own: for those who want all of them.
+    entries: OnceCell<Rc<[Entry]>>,
+}
+
+/// Where an entry is in the bytes of a tree.
+#[derive(Clone, Copy)]
+struct Place {
+    mode: u32,
+    /// Where its name begins.
+    name: u32,
+    /// Where its name ends and its oid follows.
+    ends: u32,
+}
+
+/// An entry as it stands in the bytes of a tree.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slice<'a> {
+    pub name: &'a [u8],
+    pub mode: u32,
+    oid: &'a [u8],
+}
+
+impl Entry {
+    fn slice(&self) -> Slice<'_> {
+        Slice { name: &self.name, mode: self.mode, oid: self.oid.as_bytes() }
+    }
+}
+
+impl Slice<'_> {
+    /// Returns what the entry names.
+    pub fn oid(&self) -> Oid {
+        Oid::from_bytes(self.oid).expect("a place has the bytes of an oid behind it")
+    }
+
+    /// Returns the entry on its own.
+    pub fn to_entry(self) -> Entry {
+        Entry { name: self.name.to_vec(), mode: self.mode, oid: self.oid() }
+    }
 }
 
 impl Tree {
     /// Reads a tree; nothing where git would call it broken.
     pub fn parse(bytes: Rc<[u8]>) -> Option<Self> {
-        let mut entries = Vec::new();
-        let mut rest = &bytes[..];
-        while !rest.is_empty() {
+        // An entry of a board has a name of a dozen letters.
+        let mut places = Vec::with_capacity(bytes.len() / 40);
+        let mut at = 0;
+        while at < bytes.len() {
+            let rest = &bytes[at..];
             let space = rest.iter().position(|byte| *byte == b' ')?;
             let mode = u32::from_str_radix(std::str::from_utf8(&rest[..space]).ok()?, 8).ok()?;
             let ends = space + 1 + rest[space + 1..].iter().position(|byte| *byte == 0)?;
-            let name = &rest[space + 1..ends];
-            let oid = Oid::from_bytes(rest.get(ends + 1..ends + 21)?)?;
-            if name.is_empty() || mode > u32::from(u16::MAX) {
+            if ends == space + 1 || mode > u32::from(u16::MAX) || rest.len() < ends + 1 + OID {
                 return None;
             }
-            entries.push(Entry { name: name.to_vec(), mode, oid });
-            rest = &rest[ends + 21..];
+            let place = |within: usize| u32::try_from(at + within).ok();
+            places.push(Place { mode, name: place(space + 1)?, ends: place(ends)? });
+            at += ends + 1 + OID;
         }
-        Some(Self { entries: entries.into(), bytes })
+        Some(Self { bytes, places, entries: OnceCell::new() })
+    }
+
+    /// Returns how many entries it has.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Returns the entry at a place among them.
+    pub fn get(&self, at: usize) -> Option<Slice<'_>> {
+        let Place { mode, name, ends } = *self.places.get(at)?;
+        let (name, ends) = (name as usize, ends as usize);
+        Some(Slice { name: &self.bytes[name..ends], mode, oid: &self.bytes[ends + 1..=ends + OID] })
+    }
+
+    /// Returns the entry of that name.
+    pub fn find(&self, name: &[u8]) -> Option<Slice<'_>> {
+        let sought = |mode: u32| {
+            let wanted = Slice { name, mode, oid: &[] };
+            let at = self.places.binary_search_by(|place| {
+                let name = &self.bytes[place.name as usize..place.ends as usize];
+                tree_order(Slice { name, mode: place.mode, oid: &[] }, wanted)
+            });
+            at.ok().and_then(|at| self.get(at)).filter(|found| found.name == name)
+        };
+        sought(MODE_FILE).or_else(|| sought(MODE_TREE))
+    }
+
+    /// Returns all entries.
+    pub fn entries(&self) -> &Rc<[Entry]> {
+        self.entries.get_or_init(|| (0..self.len()).filter_map(|at| self.get(at)).map(Slice::to_entry).collect())
     }
 
     fn of(entries: Vec<Entry>) -> Self {
         let mut bytes = Vec::with_capacity(entries.iter().map(|entry| entry.name.len() + 28).sum());
+        let mut places = Vec::with_capacity(entries.len());
+        let here = |bytes: &[u8]| u32::try_from(bytes.len()).expect("git takes no tree of that size");
         for entry in &entries {
             bytes.extend_from_slice(format!("{:o} ", entry.mode).as_bytes());
+            let name = here(&bytes);
             bytes.extend_from_slice(&entry.name);
+            places.push(Place { mode: entry.mode, name, ends: here(&bytes) });
             bytes.push(0);
             bytes.extend_from_slice(entry.oid.as_bytes());
         }
-        Self { bytes: bytes.into(), entries: entries.into() }
+        Self { bytes: bytes.into(), places, entries: OnceCell::from(Rc::from(entries)) }
     }
 }
 
 /// Compares entries as trees are sorted: a folder's name counts as if it ended in a slash.
-pub(super) fn tree_order(a: &Entry, b: &Entry) -> Ordering {
-    let key = |entry: &Entry| (entry.mode == MODE_TREE).then_some(b'/');
-    a.name.iter().copied().chain(key(a)).cmp(b.name.iter().copied().chain(key(b)))
+pub(super) fn tree_order(a: Slice<'_>, b: Slice<'_>) -> Ordering {
+    let shared = a.name.len().min(b.name.len());
+    let next = |entry: Slice<'_>| {
+        let slash = (entry.mode == MODE_TREE).then_some(b'/');
+        entry.name.get(shared).copied().or(slash)
+    };
+    // Behind what both have, the one has its end and the other may go on: with a slash where it is a folder.
+    let ends = || next(a).cmp(&next(b)).then_with(|| a.name.len().cmp(&b.name.len()));
+    a.name[..shared].cmp(&b.name[..shared]).then_with(ends)
 }
 
 /// Finds where an entry stands among those of a tree, which are in git's order.
@@ -121,7 +204,7 @@ impl Objects {
         }
         if !come.is_empty() {
             entries.append(&mut come);
-            entries.sort_by(tree_order);
+            entries.sort_by(|a, b| tree_order(a.slice(), b.slice()));
         }
         if entries.is_empty() { Ok(None) } else { self.write_tree(entries, base).map(Some) }
     }

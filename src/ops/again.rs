@@ -122,8 +122,7 @@ pub(super) fn decide_again(
         }
         wanted.entry(file.path).or_default().push(blob);
     }
-    let parent = commit.parents.first().map(|parent| objects.read_commit(*parent)).transpose();
-    let tree = parent.map_err(AccessFault::from)?.map(|parent| parent.tree);
+    let tree = commit.parents.first().map(|parent| objects.tree_of(*parent)).transpose().map_err(AccessFault::from)?;
     for change in objects.diff_trees(tree, Some(commit.tree)).map_err(AccessFault::from)? {
         let now = change.new.map(|(_, blob)| blob);
         let fault = match wanted.remove(&change.path) {
