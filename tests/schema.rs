@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use proptest::prelude::*;
@@ -487,7 +488,8 @@ fn the_locks_file_keeps_what_is_not_squads() {
     );
     locks.last_updated = "2026-02-01T11:00:00Z".to_owned();
     locks.current_work.shift_remove(&TaskId::new("a").expect("an id"));
-    locks.current_work.get_mut(&TaskId::new("c").expect("an id")).expect("held").mode = LockMode::Advisory;
+    let held = locks.current_work.get_mut(&TaskId::new("c").expect("an id")).expect("held");
+    Arc::make_mut(held).mode = LockMode::Advisory;
     let after = render(Some(before), &locks, Known::Coordination).expect("rendered");
     let expect = r#"{
   "version": "1.0",

@@ -18,7 +18,7 @@ use super::board::{Board, BoardFault, Changeset, Decision, Place, Placed, Receip
 use super::config::{Agent, BoardConfig};
 use super::graph::cycle_from;
 use super::id::TaskId;
-use super::locks::{LocksFile, Pattern, derive, path, updated};
+use super::locks::{LocksFile, Pattern, derive, derive_beside, path, updated};
 use super::operation::{Action, FieldChange, Operation, RecoverTrigger, Verb};
 use super::refusal::Refusal;
 use super::requirement::{Context, check};
@@ -319,7 +319,7 @@ impl Decider<'_> {
             let kept = self.board.live()?.iter().filter(|t| !changes.tasks.iter().any(|c| c.task.id == t.id));
             let kept = kept.map(|card| &**card);
             let moved = changes.tasks.iter().filter(|c| c.after == Place::Live).map(|c| &c.task);
-            let work = derive(kept.chain(moved));
+            let work = derive_beside(&old, kept.chain(moved));
             changes.locks = updated(&old, work, self.operation.at);
         }
         Ok(Decision::Applied(Box::new(changes)))

@@ -3,6 +3,7 @@
 //! Owns what is remembered of a file after its content is gone: a few hundred bytes for a usual task.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::cycles::cycles;
 use crate::model::card::Card;
@@ -32,7 +33,7 @@ pub(super) struct Kept {
     /// was known when the task was read, only those that are not in it.
     pub(super) names: Vec<(String, AgentName)>,
     /// Its entry in the locks file.
-    pub(super) work: Option<Work>,
+    pub(super) work: Option<Arc<Work>>,
 }
 
 impl Kept {

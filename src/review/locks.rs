@@ -4,6 +4,7 @@
 //! is nobody's business here.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use super::kept::{Kept, quote};
 use crate::model::config::BoardConfig;
@@ -23,7 +24,7 @@ pub(super) enum FoundLocks {
     #[default]
     Absent,
     /// Entries to compare, in the file at that path.
-    Entries { path: String, entries: BTreeMap<String, Work> },
+    Entries { path: String, entries: BTreeMap<String, Arc<Work>> },
     /// Something that has been reported already, or that is not squad's.
     NotToCompare,
 }
@@ -120,7 +121,7 @@ fn difference(id: &str, entry: &Work, work: &Work) -> String {
 pub(super) fn overlaps(tasks: &[Kept], config: Option<&BoardConfig>, found: &mut Vec<Violation>) {
     let Some(config) = config.filter(|config| config.policy.locks != LockPolicy::Off) else { return };
     let hard = tasks.iter().filter(|task| task.work.as_ref().is_some_and(|work| work.mode == LockMode::Hard));
-    let hard: Vec<(&Kept, &Work)> = hard.filter_map(|task| task.work.as_ref().map(|work| (task, work))).collect();
+    let hard: Vec<(&Kept, &Work)> = hard.filter_map(|task| task.work.as_deref().map(|work| (task, work))).collect();
     let works: Vec<&Work> = hard.iter().map(|(_, work)| *work).collect();
     let overlaps = overlaps_among(&works, config.locks.ignore_case);
     let hint = "one of the two should wait: `squad release` gives it back";

@@ -6,6 +6,7 @@
 //! gone through as a whole.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
@@ -41,7 +42,7 @@ struct Entry {
     /// The value as it is written.
     text: String,
     /// What it was made of and is read as, where laying that over it changes nothing and the schema lets it pass.
-    proven: Option<Work>,
+    proven: Option<Arc<Work>>,
 }
 
 impl LocksText {
@@ -136,11 +137,11 @@ impl Parts {
                 continue;
             };
             is_old[at] = true;
-            if old.proven.as_ref().is_some_and(|proven| proven.is_spelled_like(work)) {
+            if old.proven.as_ref().is_some_and(|proven| Arc::ptr_eq(proven, work) || proven.is_spelled_like(work)) {
                 entries.push(old.clone());
                 continue;
             }
-            let value = lay(&old.value, typed(work), shape);
+            let value = lay(&old.value, typed(&**work), shape);
             is_same &= value == old.value;
             fresh.push(entries.len());
             entries.push(Entry::new(old.id.clone(), value));
@@ -148,14 +149,16 @@ impl Parts {
         for ((id, work), _) in new.current_work.iter().zip(is_old).filter(|(_, is_old)| !is_old) {
             is_same = false;
             fresh.push(entries.len());
-            entries.push(Entry::new(id.to_string(), typed(work)));
+            entries.push(Entry::new(id.to_string(), typed(&**work)));
         }
         (Self { around, entries }, fresh, is_same)
     }
 
     /// Returns the text of the document with some of the entries.
-    fn text<'a>(&self, entries: impl Iterator<Item = &'a Rc<Entry>>) -> Vec<u8> {
-        let mut out = String::new();
+    fn text<'a>(&self, entries: impl Iterator<Item = &'a Rc<Entry>> + Clone) -> Vec<u8> {
+        // A text that grows by copying would be copied as often as it doubles.
+        let size = entries.clone().map(|entry| entry.id.len() + entry.text.len() + 16).sum::<usize>();
+        let mut out = String::with_capacity(size + 1024);
         let mut entries = Some(entries);
         write_list(&mut out, '{', '}', self.around.as_object().into_iter().flatten(), 0, |out, (key, value)| {
             write_string(out, key);
@@ -180,7 +183,7 @@ impl Parts {
         for at in fresh {
             let entry = Rc::get_mut(&mut self.entries[*at])?;
             let work = made.swap_remove(entry.id.as_str())?;
-            if lay(&entry.value, typed(&work), entry_shape()) != entry.value {
+            if lay(&entry.value, typed(&*work), entry_shape()) != entry.value {
                 return None;
             }
             entry.proven = Some(work);
@@ -237,12 +240,12 @@ mod tests {
         Some(r#"{"currentWork":"#),
     ];
 
-    fn work(id: &str, (files, agent, since, mode): (Vec<&str>, Option<&str>, i64, LockMode)) -> (TaskId, Work) {
+    fn work(id: &str, (files, agent, since, mode): (Vec<&str>, Option<&str>, i64, LockMode)) -> (TaskId, Arc<Work>) {
         let task_id = TaskId::new(id).expect("an id");
         // A name keeps the spelling of the file that it was read from.
         let agent = agent.map(|name| serde_json::from_value::<AgentName>(json!(name)).expect("a name"));
         let files = files.into_iter().map(str::to_owned).collect();
-        (task_id.clone(), Work { task_id, files, agent, since: Millis(since), mode })
+        (task_id.clone(), Arc::new(Work { task_id, files, agent, since: Millis(since), mode }))
     }
 
     fn some_locks() -> impl Strategy<Value = Coordination> {
@@ -312,7 +315,7 @@ mod tests {
     #[test]
     fn a_file_that_grows_beyond_what_is_read_is_refused() {
         let files: Vec<&str> = vec!["a/path/of/some/length/that/is/not/short.rs"; 3000];
-        let works: IndexMap<TaskId, Work> =
+        let works: IndexMap<TaskId, Arc<Work>> =
             (0..8).map(|n| work(&format!("t-{n}"), (files.clone(), None, 1, LockMode::Hard))).collect();
         let first = LocksText::laid(FILE, None, &Coordination::new(IndexMap::new(), Millis(1)));
         let errors = LocksText::laid(FILE, first.ok().as_ref(), &Coordination::new(works, Millis(2))).err();

@@ -10,7 +10,7 @@ use crate::model::config::Agent;
 use crate::model::decide::NAMED_IN_RECEIPT;
 use crate::model::earlier::{Departure, Earlier, Later, Returned, ReturnedTask};
 use crate::model::id::Epoch;
-use crate::model::locks::{Coordination, LocksFile, derive, updated};
+use crate::model::locks::{Coordination, LocksFile, derive_beside, updated};
 use crate::model::operation::Operation;
 use crate::model::refusal::Refusal;
 use crate::model::requirement::may_change_roster;
@@ -156,8 +156,8 @@ fn locks(
     let kept = board.live()?.iter().filter(|card| !comes_back(card)).map(|card| &**card);
     let back = tasks.iter().filter(|(task, _)| task.to == Place::Live);
     let back = back.map(|(task, departed)| task.task.as_ref().unwrap_or(&departed.then.task));
-    let work = derive(kept.chain(back));
     let (then, now) = &earlier.locks;
+    let work = derive_beside(now, kept.chain(back));
     let as_it_was = match (&**then, &**now) {
         (LocksFile::Ours(then), LocksFile::Absent | LocksFile::Broken { .. }) => then.current_work == work,
         (LocksFile::Ours(then), LocksFile::Ours(now)) => {

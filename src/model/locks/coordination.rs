@@ -3,6 +3,8 @@
 //! Owns its format, how it follows from the tasks, and how a file of the same name from another tool is told apart.
 //! That one is never touched. Does not know where the file is kept.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,7 +32,7 @@ pub struct Coordination {
     pub last_updated: String,
     /// Tasks that have paths, by id.
     #[serde(default)]
-    pub current_work: IndexMap<TaskId, Work>,
+    pub current_work: IndexMap<TaskId, Arc<Work>>,
     /// What else is shared; people and other tools write it, squad keeps it.
     #[serde(default = "empty_object")]
     pub shared_resources: Value,
@@ -84,27 +86,53 @@ pub const fn mode_of(status: Status) -> Option<LockMode> {
 impl Work {
     /// Tells whether two are written alike: names compare without regard to case.
     pub fn is_spelled_like(&self, other: &Self) -> bool {
-        self == other && self.agent.as_ref().map(AgentName::as_str) == other.agent.as_ref().map(AgentName::as_str)
+        self == other && spelling(self.agent.as_ref()) == spelling(other.agent.as_ref())
     }
 
     /// Returns what the locks file says about the task.
     pub(super) fn of(task: &Task, mode: LockMode) -> Self {
-        Self {
-            task_id: task.id.clone(),
-            files: task.files.clone(),
-            agent: task.holder().or(task.assigned.as_ref()).cloned(),
-            // A task that is blocked or in review keeps the time of the claim that led there.
-            since: task.held_since().or_else(|| task.last_claim_at()).unwrap_or_else(|| task.entered_at()),
-            mode,
-        }
+        let (agent, since) = (agent_of(task).cloned(), since_of(task));
+        Self { task_id: task.id.clone(), files: task.files.clone(), agent, since, mode }
+    }
+
+    /// Tells whether this is [`Work::of`] the task, to the letter.
+    fn says(&self, task: &Task, mode: LockMode) -> bool {
+        self.task_id == task.id
+            && self.files == task.files
+            && spelling(self.agent.as_ref()) == spelling(agent_of(task))
+            && self.since == since_of(task)
+            && self.mode == mode
     }
 }
 
+fn agent_of(task: &Task) -> Option<&AgentName> {
+    task.holder().or(task.assigned.as_ref())
+}
+
+/// A task that is blocked or in review keeps the time of the claim that led there.
+fn since_of(task: &Task) -> Millis {
+    task.held_since().or_else(|| task.last_claim_at()).unwrap_or_else(|| task.entered_at())
+}
+
+fn spelling(agent: Option<&AgentName>) -> Option<&str> {
+    agent.map(AgentName::as_str)
+}
+
 /// Returns the locks that follow from the tasks, sorted by id.
-pub fn derive<'a>(tasks: impl Iterator<Item = &'a Task>) -> IndexMap<TaskId, Work> {
-    let mut work: IndexMap<TaskId, Work> = tasks
+pub fn derive<'a>(tasks: impl Iterator<Item = &'a Task>) -> IndexMap<TaskId, Arc<Work>> {
+    derive_beside(&LocksFile::Absent, tasks)
+}
+
+/// Returns the same; what a file says already is shared with it, which costs less than to say it again.
+pub fn derive_beside<'a>(file: &LocksFile, tasks: impl Iterator<Item = &'a Task>) -> IndexMap<TaskId, Arc<Work>> {
+    let said = |task: &Task, mode: LockMode| {
+        let LocksFile::Ours(file) = file else { return None };
+        file.current_work.get(&task.id).filter(|work| work.says(task, mode)).cloned()
+    };
+    let mut work: IndexMap<TaskId, Arc<Work>> = tasks
         .filter(|task| !task.files.is_empty())
-        .filter_map(|task| mode_of(task.status).map(|mode| (task.id.clone(), Work::of(task, mode))))
+        .filter_map(|task| Some((task, mode_of(task.status)?)))
+        .map(|(task, mode)| (task.id.clone(), said(task, mode).unwrap_or_else(|| Arc::new(Work::of(task, mode)))))
         .collect();
     work.sort_unstable_keys();
     work
@@ -112,7 +140,7 @@ pub fn derive<'a>(tasks: impl Iterator<Item = &'a Task>) -> IndexMap<TaskId, Wor
 
 impl Coordination {
     /// Returns the file of a new board.
-    pub fn new(work: IndexMap<TaskId, Work>, at: Millis) -> Self {
+    pub fn new(work: IndexMap<TaskId, Arc<Work>>, at: Millis) -> Self {
         Self {
             version: version(),
             last_updated: rfc3339(at),
@@ -214,7 +242,7 @@ fn describe_list(rows: &[Value]) -> String {
 /// the locks in it are these already, there are none and no file, or it belongs to another tool.
 ///
 /// `at` becomes `lastUpdated`, which is not compared. Whatever squad does not own is kept.
-pub fn updated(old: &LocksFile, work: IndexMap<TaskId, Work>, at: Millis) -> Option<Coordination> {
+pub fn updated(old: &LocksFile, work: IndexMap<TaskId, Arc<Work>>, at: Millis) -> Option<Coordination> {
     let (version, shared_resources, notes, extra) = match old {
         LocksFile::Absent if work.is_empty() => return None,
         LocksFile::Ours(file) if file.current_work == work => return None,
@@ -269,7 +297,7 @@ pub(super) mod tests {
         LocksFile::read(Some(text.as_bytes()))
     }
 
-    fn work_of(tasks: &[Task]) -> IndexMap<TaskId, Work> {
+    fn work_of(tasks: &[Task]) -> IndexMap<TaskId, Arc<Work>> {
         derive(tasks.iter())
     }
 

@@ -12,6 +12,6 @@ pub mod path;
 pub mod pattern;
 
 pub use conflict::{Conflict, Overlap, Overlaps, conflicts, overlaps_among};
-pub use coordination::{Coordination, LocksFile, Work, derive, updated};
+pub use coordination::{Coordination, LocksFile, Work, derive, derive_beside, updated};
 pub use path::{BadPath, normalise};
 pub use pattern::{BadPattern, Pattern};
