@@ -12,7 +12,7 @@ use super::kept::{Read, TaskText};
 use super::layout::{
     ARCHIVE_DIR, ATTRIBUTES, CONFIG, LIVE_DIR, TASKS_DIR, attributes_with_block, attributes_with_first_block, task_path,
 };
-use super::snapshot::{Snapshot, strict};
+use super::snapshot::{Snapshot, strict, strict_written};
 use crate::model::board::{Board, BoardFault, Changeset, TaskChange};
 use crate::model::earlier::Returned;
 use crate::model::locks::LocksFile;
@@ -110,8 +110,9 @@ fn task_files(snapshot: &Snapshot, change: &TaskChange, files: &mut Vec<Rendered
         None => None,
     };
     let path = task_path(id, &change.after);
-    let bytes = lay_task(old.as_deref().map(|old| (&old.bytes[..], &old.document)), &change.task, &change.extra);
-    let (task, document) = strict(&path, id.as_str(), &bytes).map_err(errors_only)?;
+    let (bytes, document) =
+        lay_task(old.as_deref().map(|old| (&old.bytes[..], &old.document)), &change.task, &change.extra);
+    let task = strict_written(&path, id.as_str(), &bytes).map_err(errors_only)?;
     if let Some(before) = change.before.as_ref().filter(|before| **before != change.after) {
         files.push(Rendered::removed(task_path(id, before)));
     }

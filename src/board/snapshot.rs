@@ -24,7 +24,7 @@ use crate::model::id::{OpId, TaskId};
 use crate::model::locks::{LocksFile, normalise};
 use crate::model::task::{SCHEMA_VERSION, Task};
 use crate::review::{self, FileKind, id_mismatch};
-use crate::schema::{LocksText, Violation, load_board, load_task};
+use crate::schema::{LocksText, Violation, load_board, load_task, load_written_task};
 
 /// From so many files on, a second thread parses what the first has read.
 const WORTH_A_THREAD: usize = 256;
@@ -526,6 +526,15 @@ pub fn strict(path: &str, stem: &str, bytes: &[u8]) -> Result<(Task, crate::sche
         return Err(vec![violation]);
     }
     Ok((task, document))
+}
+
+/// Reads a task's file that has just been written, and whose document is known by that, in the same way.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn strict_written(path: &str, stem: &str, bytes: &[u8]) -> Result<Task, Vec<Violation>> {
+    let task = load_written_task(path, bytes)?;
+    id_mismatch(path, stem, &task).map_or(Ok(task), |violation| Err(vec![violation]))
 }
 
 /// Returns what is wrong with the kind of a board file.

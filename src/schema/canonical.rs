@@ -84,11 +84,12 @@ pub fn render_task(
     extra: &IndexMap<String, Value>,
 ) -> Result<Vec<u8>, ParseFault> {
     let document = original.map(Json::parse).transpose()?;
-    Ok(lay_task(original.zip(document.as_ref()), task, extra))
+    Ok(lay_task(original.zip(document.as_ref()), task, extra).0)
 }
 
-/// Returns the same where the file that it was read from has been read: its bytes, and the document that they are.
-pub fn lay_task(original: Option<(&[u8], &Json)>, task: &Task, extra: &IndexMap<String, Value>) -> Vec<u8> {
+/// Returns the same, and the document that it is, where the file that it was read from has been read: its bytes, and the
+/// document that they are.
+pub fn lay_task(original: Option<(&[u8], &Json)>, task: &Task, extra: &IndexMap<String, Value>) -> (Vec<u8>, Json) {
     let mut new = typed(task);
     if let Json::Object(members) = &mut new {
         for (key, value) in extra {
@@ -106,29 +107,38 @@ pub fn lay_task(original: Option<(&[u8], &Json)>, task: &Task, extra: &IndexMap<
 /// [`ParseFault`] when `original` is no document.
 pub fn render<T: Serialize>(original: Option<&[u8]>, value: &T, known: Known) -> Result<Vec<u8>, ParseFault> {
     let document = original.map(Json::parse).transpose()?;
-    Ok(finish(original.zip(document.as_ref()), typed(value), known))
+    Ok(finish(original.zip(document.as_ref()), typed(value), known).0)
 }
 
-fn finish(original: Option<(&[u8], &Json)>, new: Json, known: Known) -> Vec<u8> {
-    let Some((bytes, old)) = original else { return write(&new).into_bytes() };
-    let laid = overlay(Some(old), new, known);
-    // Where nothing changes, a file that was laid out by hand stays as it is.
-    if laid == *old { bytes.to_vec() } else { write(&laid).into_bytes() }
+fn finish(original: Option<(&[u8], &Json)>, new: Json, known: Known) -> (Vec<u8>, Json) {
+    let laid = overlay(original.map(|(_, old)| old), new, known);
+    let bytes = match original {
+        // Where nothing changes, a file that was laid out by hand stays as it is.
+        Some((bytes, old)) if laid == *old => bytes.to_vec(),
+        _ => write(&laid).into_bytes(),
+    };
+    (bytes, laid)
 }
 
 /// Returns the document that a typed value serialises to.
 pub fn typed<T: Serialize>(value: &T) -> Json {
     let value = serde_json::to_value(value).expect("board types serialise to JSON objects with string keys");
-    plain_numbers(value.into())
+    let mut document = Json::from(value);
+    plain_numbers(&mut document);
+    document
 }
 
 /// Spells whole doubles without a fraction, as every other writer of these files does.
-fn plain_numbers(value: Json) -> Json {
+fn plain_numbers(value: &mut Json) {
     match value {
-        Json::Number(spelling) => Json::Number(plain_number(&spelling).unwrap_or(spelling)),
-        Json::Array(items) => Json::Array(items.into_iter().map(plain_numbers).collect()),
-        Json::Object(members) => Json::Object(members.into_iter().map(|(k, v)| (k, plain_numbers(v))).collect()),
-        other => other,
+        Json::Number(spelling) => {
+            if let Some(plain) = plain_number(spelling) {
+                *spelling = plain;
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(plain_numbers),
+        Json::Object(members) => members.values_mut().for_each(plain_numbers),
+        _ => {}
     }
 }
 
@@ -153,6 +163,10 @@ pub fn overlay(original: Option<&Json>, new: Json, known: Known) -> Json {
 }
 
 pub(super) fn lay(old: &Json, new: Json, shape: &Shape) -> Json {
+    if is_spelled_like(old, &new) {
+        // Most of a file stays what it is.
+        return new;
+    }
     match (old, new) {
         (Json::Number(a), Json::Number(b)) => Json::Number(if same_number(a, &b) { a.clone() } else { b }),
         (Json::Array(old), Json::Array(new)) => {
@@ -165,6 +179,20 @@ pub(super) fn lay(old: &Json, new: Json, shape: &Shape) -> Json {
             _ => lay_map(old, new, &Shape::Whole),
         }),
         (_, new) => new,
+    }
+}
+
+/// Tells whether two values are written alike: equal, with their keys in the same order.
+fn is_spelled_like(one: &Json, other: &Json) -> bool {
+    match (one, other) {
+        (Json::Array(one), Json::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_spelled_like(one, other))
+        }
+        (Json::Object(one), Json::Object(other)) => {
+            let mut pairs = one.iter().zip(other);
+            one.len() == other.len() && pairs.all(|((a, one), (b, other))| a == b && is_spelled_like(one, other))
+        }
+        _ => one == other,
     }
 }
 
@@ -181,6 +209,13 @@ fn lay_map(old: &IndexMap<String, Json>, mut new: IndexMap<String, Json>, member
 }
 
 fn lay_object(old: &IndexMap<String, Json>, mut new: IndexMap<String, Json>, keys: &Keys) -> IndexMap<String, Json> {
+    if old.len() == new.len() && old.keys().eq(new.keys()) {
+        for ((name, before), after) in old.iter().zip(new.values_mut()) {
+            let shape = keys.own.get(name).map_or(&Shape::Whole, |key| &key.shape);
+            *after = lay(before, std::mem::replace(after, Json::Null), shape);
+        }
+        return new;
+    }
     let mut laid = IndexMap::with_capacity(new.len().max(old.len()));
     for (name, before) in old {
         let kept = match (keys.own.get(name), new.shift_remove(name)) {
@@ -241,7 +276,8 @@ fn lay_array(old: &[Json], new: Vec<Json>, items: &Shape) -> Vec<Json> {
         } else {
             // Without a name, an item is one of the old ones where it says the same. Its place alone proves nothing:
             // the approval of one must not pass on to another what a tool noted about it.
-            let found = old.iter().enumerate().skip(next).find(|(_, b)| lay(b, item.clone(), items) == **b);
+            let says = |before: &Json| is_spelled_like(before, &item) || lay(before, item.clone(), items) == *before;
+            let found = old.iter().enumerate().skip(next).find(|(_, before)| says(before));
             found.map(|(at, before)| {
                 next = at + 1;
                 before

@@ -127,6 +127,15 @@ pub fn load_board(file: &str, bytes: &[u8]) -> Result<(BoardConfig, Json), Vec<V
     load(file, bytes, Known::Board)
 }
 
+/// Returns the task that bytes are whose document is known, since squad has just written it.
+///
+/// # Errors
+/// As [`load_task`].
+pub fn load_written_task(file: &str, bytes: &[u8]) -> Result<Task, Vec<Violation>> {
+    let task = lawful(bytes, Known::Task).and_then(|value| serde_json::from_value(value).ok());
+    task.map_or_else(|| load_task(file, bytes).map(|(task, _)| task), Ok)
+}
+
 fn load<T: DeserializeOwned>(file: &str, bytes: &[u8], known: Known) -> Result<(T, Json), Vec<Violation>> {
     let document = Json::parse(bytes).map_err(|fault| vec![parse_violation(file, &fault)])?;
     let schema = shipped(known.schema()).expect("each known file has a schema");
@@ -194,11 +203,16 @@ fn look<T: DeserializeOwned>(file: &str, bytes: &[u8], known: Known) -> Look<T> 
 
 /// Returns what the bytes are where nothing at all is to be said about them.
 fn without_fault<T: DeserializeOwned>(bytes: &[u8], known: Known) -> Option<T> {
+    let value = lawful(bytes, known).filter(|value| quick::is_usual(value, known.keys()))?;
+    T::deserialize(value).ok()
+}
+
+/// Returns the value of bytes that are a document without any doubt, of this version, and keep the schema.
+fn lawful(bytes: &[u8], known: Known) -> Option<Value> {
     let value = quick::value(bytes)?;
     let is_newer = value.get("schemaVersion").is_some_and(|v| v.as_u64().is_none_or(|v| v > SCHEMA_VERSION));
     let validator = shipped(known.schema()).expect("each known file has a schema").validator();
-    let is_clean = !is_newer && quick::is_usual(&value, known.keys()) && validator.is_valid(&value);
-    if is_clean { T::deserialize(value).ok() } else { None }
+    (!is_newer && validator.is_valid(&value)).then_some(value)
 }
 
 /// Returns the violation that a text which is no document makes.

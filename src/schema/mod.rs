@@ -14,8 +14,8 @@ pub mod violation;
 
 pub use canonical::{lay_task, overlay, render, render_task};
 pub use compile::{
-    Look, load_board, load_task, look_at_board, look_at_task, validate, validate_board, validate_coordination,
-    validate_task,
+    Look, load_board, load_task, load_written_task, look_at_board, look_at_task, validate, validate_board,
+    validate_coordination, validate_task,
 };
 pub use document::{Json, ParseFault};
 pub use keys::Known;
