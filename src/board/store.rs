@@ -91,6 +91,31 @@ pub enum AccessFault {
     },
 }
 
+/// What it takes to open the access to a board that is open already.
+#[derive(Clone)]
+pub struct Opening {
+    place: Place,
+    git: Git,
+    settings: Settings,
+    path: PathBuf,
+    remote: Remote,
+    namespace: String,
+    branch: Option<String>,
+}
+
+impl Opening {
+    /// Opens it. What is read by it is not kept for the next command.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] where the private store cannot be read.
+    pub fn open(self) -> Result<BoardStore, AccessFault> {
+        let Self { place, git, settings, path, remote, namespace, branch } = self;
+        let store = Rc::new(Store::open(&path)?);
+        let (namespace, branch) = (RefCell::new(namespace), RefCell::new(branch));
+        Ok(BoardStore { place, git, settings, store, remote, namespace, index: None, branch })
+    }
+}
+
 /// This clone's access to the board.
 pub struct BoardStore {
     /// Where the user stands.
@@ -102,7 +127,8 @@ pub struct BoardStore {
     pub(super) store: Rc<Store>,
     pub(super) remote: Remote,
     pub(super) namespace: RefCell<String>,
-    index: Rc<Index>,
+    /// What is known of files that were read before; nothing where what is read here is of no use to others.
+    index: Option<Rc<Index>>,
     branch: RefCell<Option<String>>,
 }
 
@@ -122,7 +148,20 @@ impl BoardStore {
         let branch = settings.get("squad.branch").map(str::to_owned);
         let namespace = RefCell::new("refs/squad".to_owned());
         let index = Rc::new(Index::at(place.common_dir.join("squad").join("index")));
-        Ok(Self { place, git, settings, store, remote, namespace, index, branch: RefCell::new(branch) })
+        Ok(Self { place, git, settings, store, remote, namespace, index: Some(index), branch: RefCell::new(branch) })
+    }
+
+    /// Returns what it takes to open the same once more, in another thread.
+    pub fn opening(&self) -> Opening {
+        Opening {
+            place: self.place.clone(),
+            git: self.git.clone(),
+            settings: self.settings.clone(),
+            path: self.store.path().to_owned(),
+            remote: self.remote.clone(),
+            namespace: self.namespace.borrow().clone(),
+            branch: self.branch(),
+        }
     }
 
     /// Returns the folder of this clone's own state.
@@ -350,7 +389,11 @@ impl BoardStore {
 
     /// Returns a version of the board that knows what was read before.
     fn indexed(&self, files: Box<dyn Files>) -> Snapshot {
-        Snapshot::new(files).with_index(self.index.clone())
+        let board = Snapshot::new(files);
+        match &self.index {
+            Some(index) => board.with_index(index.clone()),
+            None => board,
+        }
     }
 
     /// Returns the commit that a revision names: of the board, else of the user's repository.

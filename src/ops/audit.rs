@@ -5,6 +5,10 @@
 //! The history is read from the commit that made the board, and each commit once.
 
 use std::collections::{HashMap, HashSet};
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::thread;
+use std::time::Duration;
 
 use super::again::{Again, author_fault, decide_again};
 use super::check::unreadable;
@@ -15,7 +19,7 @@ use super::signing::Signers;
 use crate::board::layout::{self, stem_of};
 use crate::board::receipt;
 use crate::board::snapshot::Snapshot;
-use crate::board::store::AccessFault;
+use crate::board::store::{AccessFault, BoardStore};
 use crate::board::{CommitInfo, Oid};
 use crate::model::board::{Board, Changeset};
 use crate::model::code::ErrorCode;
@@ -23,6 +27,12 @@ use crate::model::id::{OpId, TaskId};
 use crate::model::operation::{Action, Operation, Verb};
 use crate::model::vocabulary::IdentityPolicy;
 use crate::schema::Violation;
+
+/// Most threads that decide at once: each holds a board of its own.
+const MOST_THREADS: usize = 4;
+
+/// How many commits are worth a further thread, which has to read the board once.
+const WORTH_A_THREAD: usize = 500;
 
 /// What an audit found.
 #[derive(Debug, Default)]
@@ -59,20 +69,50 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
     if !whole {
         return Err(not_all_here());
     }
-    let mut auditor = Auditor {
-        session,
-        task,
-        done: HashMap::new(),
-        refused: HashSet::new(),
-        known: None,
-        signers: Signers::of(&session.board.settings),
-        told_of_signers: false,
-        found: Audited::default(),
-    };
-    for commit in line.iter().rev() {
-        auditor.look_at(commit)?;
+    line.reverse();
+    let mut ledger = Ledger { task, done: HashMap::new(), refused: HashSet::new(), operations: 0, found: Vec::new() };
+    let due: Vec<Due<'_>> = line.iter().enumerate().filter_map(|(at, commit)| ledger.enter(at, commit)).collect();
+    let mut found = ledger.found;
+    for part in decided(&session.board, task, ask, &due)? {
+        found.extend(part);
     }
-    Ok(auditor.found)
+    // Each part has its own order already, and a commit is in one part only.
+    found.sort_by_key(|finding| (finding.at, finding.rank));
+    let mut told_of_signers = false;
+    // That no key is trusted here is wrong once, and not with each commit.
+    found.retain(|finding| !finding.is_about_keys || !std::mem::replace(&mut told_of_signers, true));
+    let violations = found.into_iter().map(|finding| finding.violation).collect();
+    Ok(Audited { commits: line.len(), operations: ledger.operations, violations })
+}
+
+/// Decides what is due, in as many threads as are worth their while: each part of the history begins with the board that
+/// the part before it ends with, as the history has it, so none has to wait for another.
+fn decided(
+    board: &BoardStore,
+    task: Option<&TaskId>,
+    ask: Option<Duration>,
+    due: &[Due<'_>],
+) -> Result<Vec<Vec<Finding>>, Failure> {
+    let part = due.len().div_ceil(threads(due.len())).max(1);
+    let (first, rest) = due.split_at(part.min(due.len()));
+    thread::scope(|scope| {
+        let others: Vec<_> = rest
+            .chunks(part)
+            .map(|due| {
+                let opening = board.opening();
+                scope.spawn(move || Auditor::new(&opening.open()?, task, ask).all(due))
+            })
+            .collect();
+        let mut parts = vec![Auditor::new(board, task, ask).all(first)];
+        parts.extend(others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic))));
+        parts.into_iter().collect()
+    })
+}
+
+/// Returns how many threads so many commits are shared out to.
+fn threads(commits: usize) -> usize {
+    let here = thread::available_parallelism().map_or(1, NonZero::get);
+    here.min(MOST_THREADS).min(1 + commits / WORTH_A_THREAD)
 }
 
 fn not_all_here() -> Failure {
@@ -89,54 +129,133 @@ fn start(session: &Session, revision: &str) -> Result<Oid, Failure> {
     })
 }
 
-struct Auditor<'a> {
-    session: &'a Session,
+/// Something that is wrong, and where that is told.
+struct Finding {
+    /// The place of its commit in the history.
+    at: usize,
+    rank: Rank,
+    /// Whether it is that nobody's key is known here.
+    is_about_keys: bool,
+    violation: Violation,
+}
+
+/// The order of what is wrong with one commit.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// What the messages before it contradict.
+    Entry,
+    /// What is decided otherwise.
+    Decision,
+    /// What it says of the operations of others.
+    Refusal,
+}
+
+impl Finding {
+    fn new(at: usize, rank: Rank, commit: &CommitInfo, code: &'static str, file: &str, message: &str) -> Self {
+        let name = commit.oid.to_string();
+        let hint = format!("`git show {name}` shows it; `squad log` says what was asked for");
+        let mut violation = Violation::error(code, file, "", message, hint);
+        violation.commit = Some(name.into());
+        Self { at, rank, is_about_keys: false, violation }
+    }
+}
+
+/// A commit that is to be decided again.
+struct Due<'a> {
+    at: usize,
+    commit: &'a CommitInfo,
+    /// What it carries out; nothing where somebody made it by hand.
+    operation: Option<Operation>,
+}
+
+/// What the messages of the history say, one after the other.
+struct Ledger<'a> {
     task: Option<&'a TaskId>,
     /// Which commit carries out which operation.
     done: HashMap<OpId, String>,
     refused: HashSet<OpId>,
-    /// The board of a commit that was found to be what its operation makes: what was read for it serves the next one.
-    known: Option<(Oid, Snapshot)>,
-    /// Whose keys this clone trusts.
-    signers: Option<Signers>,
-    /// Whether it was said that nobody's key is known.
-    told_of_signers: bool,
-    found: Audited,
+    operations: usize,
+    found: Vec<Finding>,
 }
 
-impl Auditor<'_> {
-    fn look_at(&mut self, commit: &CommitInfo) -> Result<(), Failure> {
-        self.found.commits += 1;
+impl Ledger<'_> {
+    /// Enters a commit, and returns what is to be decided of it.
+    fn enter<'c>(&mut self, at: usize, commit: &'c CommitInfo) -> Option<Due<'c>> {
         let marks = receipt::marks(&commit.message);
-        match receipt::operation(&commit.message) {
-            Some(operation) if marks.op == Some(operation.id) => self.carried_out(commit, &operation)?,
-            Some(_) => {
-                self.report(commit, "forged-receipt", "its Squad-Op is not the id of the operation that it carries");
+        let due = match receipt::operation(&commit.message) {
+            Some(operation) if marks.op == Some(operation.id) => {
+                self.carries_out(at, commit, &operation).then_some(Some(operation))
             }
-            None => self.made_by_hand(commit)?,
-        }
+            Some(_) => {
+                let message = "its Squad-Op is not the id of the operation that it carries";
+                self.report(at, Rank::Entry, commit, "forged-receipt", message);
+                None
+            }
+            None => Some(None),
+        };
         for (id, code) in marks.refused {
             if let Some(earlier) = self.done.get(&id) {
                 let message = format!("it says that operation {id} was refused ({code}); {earlier} carries it out");
-                self.report(commit, "refused-after-done", &message);
+                self.report(at, Rank::Refusal, commit, "refused-after-done", &message);
             }
             self.refused.insert(id);
         }
-        Ok(())
+        due.map(|operation| Due { at, commit, operation })
     }
 
-    fn carried_out(&mut self, commit: &CommitInfo, operation: &Operation) -> Result<(), Failure> {
-        self.found.operations += 1;
+    /// Tells whether the commit of an operation is to be decided again.
+    fn carries_out(&mut self, at: usize, commit: &CommitInfo, operation: &Operation) -> bool {
+        self.operations += 1;
         let id = operation.id;
         if let Some(earlier) = self.done.insert(id, commit.oid.to_string()) {
-            self.report(commit, "done-twice", &format!("operation {id} was carried out before, by {earlier}"));
-            return Ok(());
+            let message = format!("operation {id} was carried out before, by {earlier}");
+            self.report(at, Rank::Entry, commit, "done-twice", &message);
+            return false;
         }
         if self.refused.contains(&id) {
-            self.report(commit, "done-after-refusal", &format!("operation {id} had been refused before"));
+            let message = format!("operation {id} had been refused before");
+            self.report(at, Rank::Entry, commit, "done-after-refusal", &message);
         }
-        let about = self.task.is_none_or(|task| operation.tasks().contains(task));
-        if about { self.carried_out_as_decided(commit, operation) } else { Ok(()) }
+        self.task.is_none_or(|task| operation.tasks().contains(task))
+    }
+
+    fn report(&mut self, at: usize, rank: Rank, commit: &CommitInfo, code: &'static str, message: &str) {
+        self.found.push(Finding::new(at, rank, commit, code, "", message));
+    }
+}
+
+/// Decides a part of the history.
+struct Auditor<'a> {
+    board: &'a BoardStore,
+    task: Option<&'a TaskId>,
+    /// How long the remote may be asked for what is not here; nothing where it may not.
+    ask: Option<Duration>,
+    /// The board of a commit that was found to be what its operation makes: what was read for it serves the next one.
+    known: Option<(Oid, Snapshot)>,
+    /// The board of the last commit that was made by hand.
+    seen: Option<(Oid, Snapshot)>,
+    /// Whose keys this clone trusts.
+    signers: Option<Signers>,
+    /// The place of the commit that is looked at.
+    at: usize,
+    found: Vec<Finding>,
+}
+
+impl<'a> Auditor<'a> {
+    fn new(board: &'a BoardStore, task: Option<&'a TaskId>, ask: Option<Duration>) -> Self {
+        let signers = Signers::of(&board.settings);
+        Self { board, task, ask, known: None, seen: None, signers, at: 0, found: Vec::new() }
+    }
+
+    fn all(mut self, due: &[Due<'_>]) -> Result<Vec<Finding>, Failure> {
+        for Due { at, commit, operation } in due {
+            self.at = *at;
+            match operation {
+                Some(operation) => self.carried_out_as_decided(commit, operation)?,
+                None => self.made_by_hand(commit)?,
+            }
+        }
+        Ok(self.found)
     }
 
     /// A commit that carries no operation keeps the rules as well: it is judged as a pull request is.
@@ -145,13 +264,13 @@ impl Auditor<'_> {
         if parents.is_empty() {
             return Ok(());
         }
-        let store = self.session.board.objects();
+        let store = self.board.objects();
         // Where the history ended when the commit was read, more of it may have been fetched since.
         if commit.cut_off && store.read_commit(commit.oid).map_err(AccessFault::from)?.cut_off {
             return Err(not_all_here());
         }
-        let after = self.session.snapshot(Some(commit.oid))?;
-        let sides = parents.iter().map(|parent| self.session.snapshot(Some(*parent))).collect::<Result<Vec<_>, _>>()?;
+        let sides = parents.iter().map(|parent| self.seen_at(*parent)).collect::<Result<Vec<_>, _>>()?;
+        let after = self.seen_at(commit.oid)?;
         let locks = sides[0].locks_path();
         let parts = |snapshot: &Snapshot| -> Result<_, Failure> {
             let find = |path| snapshot.files().find(path).map_err(unreadable);
@@ -164,7 +283,7 @@ impl Auditor<'_> {
                 if let ([parent], Some((known, board))) = (parents.as_slice(), self.known.take()) {
                     // The board is none of its business, and stays what it was.
                     self.known = (known == *parent)
-                        .then(|| (commit.oid, self.session.board.succeed(board, commit, &Changeset::default())));
+                        .then(|| (commit.oid, self.board.succeed(board, commit, &Changeset::default())));
                 }
                 return Ok(());
             }
@@ -177,7 +296,7 @@ impl Auditor<'_> {
         let about = |file: &str| self.task.is_none_or(|task| stem_of(file) == Some(task.as_str()));
         for mut violation in judged.violations.into_iter().filter(|v| about(&v.file)) {
             violation.commit = Some(commit.oid.to_string().into());
-            self.found.violations.push(violation);
+            self.found.push(Finding { at: self.at, rank: Rank::Decision, is_about_keys: false, violation });
         }
         Ok(())
     }
@@ -196,27 +315,23 @@ impl Auditor<'_> {
             return Ok(());
         }
         let before = self.board_at(parent)?;
-        let (session, signers) = (self.session, self.signers.as_ref());
+        let (board, signers) = (self.board, self.signers.as_ref());
         if let Ok(Some(config)) = before.config()
-            && let Some(fault) = author_fault(commit, operation, config, signers, session.board.place.run_dir())
+            && let Some(fault) = author_fault(commit, operation, config, signers, board.place.run_dir())
         {
-            // That no key is trusted here is wrong once, and not with each commit.
             let is_about_keys = config.policy.identity == IdentityPolicy::Signature && signers.is_none();
-            if !is_about_keys || !std::mem::replace(&mut self.told_of_signers, true) {
-                self.report_file(commit, fault.code, &fault.file, &fault.message);
-            }
+            let finding = Finding::new(self.at, Rank::Decision, commit, fault.code, &fault.file, &fault.message);
+            self.found.push(Finding { is_about_keys, ..finding });
         }
         if let (Action::BackupRestore { commit, .. }, Some(parent)) = (&operation.action, parent)
             && let Ok(version) = commit.parse::<Oid>()
+            && !board.reach_back(version, parent, self.ask)?
+            && board.objects().is_shallow()
         {
-            let board = &self.session.board;
-            let ask = (!self.session.options.offline).then_some(self.session.limits.network);
-            if !board.reach_back(version, parent, ask)? && board.objects().is_shallow() {
-                return Err(not_all_here());
-            }
+            return Err(not_all_here());
         }
-        match decide_again(session.board.objects(), &before, commit, operation)? {
-            Again::Same(changes) => self.known = Some((commit.oid, session.board.succeed(before, commit, &changes))),
+        match decide_again(board.objects(), &before, commit, operation)? {
+            Again::Same(changes) => self.known = Some((commit.oid, board.succeed(before, commit, &changes))),
             Again::Before => {}
             Again::Faults(faults) => {
                 faults.iter().for_each(|fault| self.report_file(commit, fault.code, &fault.file, &fault.message));
@@ -229,8 +344,18 @@ impl Auditor<'_> {
     fn board_at(&mut self, commit: Option<Oid>) -> Result<Snapshot, Failure> {
         match self.known.take_if(|(known, _)| Some(*known) == commit) {
             Some((_, board)) => Ok(board),
-            None => Ok(self.session.board.snapshot(commit)?),
+            None => Ok(self.board.snapshot(commit)?),
         }
+    }
+
+    /// Returns the board of a commit for a look at it; what comes next often has it once more.
+    fn seen_at(&mut self, commit: Oid) -> Result<Snapshot, Failure> {
+        if let Some((_, seen)) = self.seen.as_ref().filter(|(seen, _)| *seen == commit) {
+            return Ok(seen.clone());
+        }
+        let board = self.board.snapshot(Some(commit))?;
+        self.seen = Some((commit, board.clone()));
+        Ok(board)
     }
 
     fn report(&mut self, commit: &CommitInfo, code: &'static str, message: &str) {
@@ -238,10 +363,6 @@ impl Auditor<'_> {
     }
 
     fn report_file(&mut self, commit: &CommitInfo, code: &'static str, file: &str, message: &str) {
-        let name = commit.oid.to_string();
-        let hint = format!("`git show {name}` shows it; `squad log` says what was asked for");
-        let mut violation = Violation::error(code, file, "", message, hint);
-        violation.commit = Some(name.into());
-        self.found.violations.push(violation);
+        self.found.push(Finding::new(self.at, Rank::Decision, commit, code, file, message));
     }
 }

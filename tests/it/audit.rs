@@ -77,6 +77,56 @@ fn what_was_read_for_one_commit_serves_the_next_also_past_commits_of_code_and_by
     assert_eq!((&audited["operations"], &audited["violations"]), (&json!(202), &json!([])), "{audited}");
 }
 
+/// Puts other bytes in the place of the first ones like them behind a mark in a stream.
+fn alter(stream: &mut String, mark: &str, from: &str, to: &str) {
+    assert_eq!(from.len(), to.len(), "the stream counts bytes");
+    let behind = stream.find(mark).expect("the mark");
+    let at = behind + stream[behind..].find(from).expect("what is altered");
+    stream.replace_range(at..at + from.len(), to);
+}
+
+#[test]
+fn a_long_history_is_judged_as_one_however_many_judge_it() {
+    let room = Room::empty();
+    std::fs::remove_dir_all(room.remote()).expect("an empty remote");
+    let shape = board::Shape { tasks: 20, seed: 1 };
+    board::write(&room.remote(), shape).expect("a board");
+    board::history::write(&room.remote(), shape, 1_200).expect("a history");
+    let mut stream = room.git("fast-export main") + "\ndone\n";
+    // Twice a comment that nobody wrote, early and late; between them the same locks, not as squad writes them.
+    for round in [2, 12] {
+        let said = format!("looked at it in round {round}\"");
+        alter(&mut stream, &said, &said, &said.replace("looked", "LOOKED"));
+    }
+    alter(&mut stream, "looked at it in round 7\"", "  \"version\": \"1.0\"", "\"version\"  : \"1.0\"");
+    room.git("update-ref -d refs/heads/main");
+    room.import(&stream);
+    let all: Vec<String> = room.git("rev-list --reverse main").lines().map(str::to_owned).collect();
+    let messages = room.git("log --reverse --format=%B%x1e main");
+    let place = |round: u32| {
+        let said = format!("looked at it in round {round}\"");
+        messages.split('\u{1e}').position(|message| message.contains(&said)).expect("it is in the history")
+    };
+    let audited = room.clone_as("olga").refused("audit", 4, "invalid");
+    let told: Vec<(usize, &str, bool)> = audited["violations"]
+        .as_array()
+        .expect("violations")
+        .iter()
+        .map(|v| {
+            let commit = all.iter().position(|commit| v["commit"] == **commit).expect("it is in the history");
+            let is_locks = v["file"].as_str().is_some_and(|file| file.ends_with("coordination.json"));
+            (commit, v["code"].as_str().expect("a code"), is_locks)
+        })
+        .collect();
+    // Whoever goes on from what was altered makes something else of it than the history has, but for the locks: they
+    // say what they should, and are written anew with the next claim.
+    let expected: Vec<_> =
+        [(place(2), false), (place(2) + 1, false), (place(7) + 2, true), (place(12), false), (place(12) + 1, false)]
+            .map(|(commit, is_locks)| (commit, "other-content", is_locks))
+            .to_vec();
+    assert_eq!(told, expected, "{audited}");
+}
+
 #[test]
 fn a_long_history_whose_clocks_run_backwards_is_fetched_to_its_beginning() {
     let (room, _) = worked_on();
