@@ -201,7 +201,7 @@ pub fn operation(message: &str) -> Option<Operation> {
 
 /// Tells whether a commit is the one that made the board.
 pub fn is_founding(message: &str) -> bool {
-    operation(message).is_some_and(|operation| operation.verb() == Verb::Init)
+    operation(message).is_some_and(|operation| operation.is_founding())
 }
 
 /// Returns the trailers: the `Key: value` lines of the last paragraph.

@@ -141,26 +141,30 @@ impl Objects {
         let (old, new) = (read(old)?, read(new)?);
         let (mut left, mut right) = (0, 0);
         loop {
+            if let (Some(old), Some(new)) = (&old, &new) {
+                // Most entries are the same.
+                let alike = old.alike(left, new, right);
+                (left, right) = (left + alike, right + alike);
+            }
             // Both sides are in git's order, so equal entries meet; a folder and a file of one name do not.
             let (before, after) = (entry_of(old.as_deref(), left), entry_of(new.as_deref(), right));
             let order = match (before, after) {
                 (None, None) => return Ok(()),
                 (_, None) => Ordering::Less,
                 (None, _) => Ordering::Greater,
-                // Mostly they are the same.
-                (Some(before), Some(after)) if before == after => Ordering::Equal,
                 (Some(before), Some(after)) => tree_order(before, after),
             };
             let before = before.filter(|_| order != Ordering::Greater);
             let after = after.filter(|_| order != Ordering::Less);
             left += usize::from(before.is_some());
             right += usize::from(after.is_some());
-            if before == after {
-                continue;
-            }
             let Some(either) = before.or(after) else { return Ok(()) };
             let value = |entry: Slice<'_>| (entry.mode, entry.oid());
             let (from, to) = (before.map(value), after.map(value));
+            if from == to {
+                // The same mode, spelled otherwise.
+                continue;
+            }
             let path = format!("{prefix}{}", String::from_utf8_lossy(either.name));
             if either.to_entry().kind() == EntryKind::Folder {
                 let oid = |value: Option<(u32, Oid)>| value.map(|(_, oid)| oid);

@@ -263,7 +263,9 @@ impl Objects {
         if object.kind() != ObjectType::Tree {
             return Err(GitError::WrongKind { oid, expected: "tree" });
         }
-        let tree = Tree::parse(object.data().into()).ok_or(GitError::Broken { oid, expected: "tree" })?;
+        let bytes: Rc<[u8]> = object.data().into();
+        let known = self.trees.borrow().iter().find_map(|(_, known)| known.but_for_one(&bytes));
+        let tree = known.or_else(|| Tree::parse(bytes)).ok_or(GitError::Broken { oid, expected: "tree" })?;
         Ok(self.keep_tree(oid, tree))
     }
 

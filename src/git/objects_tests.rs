@@ -43,6 +43,30 @@ fn trees_are_edited_by_path_and_empty_folders_go() {
 }
 
 #[test]
+fn what_differs_between_two_trees_is_what_differs_between_their_files() {
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+    let kit = Kit::new();
+    let store = kit.store(&kit.repo("repo"));
+    let blobs = [store.write_blob(b"0").unwrap(), store.write_blob(b"1").unwrap()];
+    let paths = prop::sample::select(vec!["a", "a.b", "a0", "b/a", "b/b", "b/c/d", "b-c", "c", "d/e", "d/f", "e"]);
+    let files = || prop::collection::btree_map(paths.clone(), 0..2_usize, 0..9);
+    let built = |files: &BTreeMap<&str, usize>| {
+        let files: Vec<_> = files.iter().map(|(path, n)| ((*path).to_owned(), Some(blobs[*n]))).collect();
+        store.edit_tree(None, &files).unwrap()
+    };
+    proptest!(|(before in files(), after in files())| {
+        let found = store.diff_trees(Some(built(&before)), Some(built(&after))).unwrap();
+        let found: Vec<_> = found.iter().map(|c| (c.path.as_str(), c.old.map(|old| old.1), c.new.map(|new| new.1))).collect();
+        let all: BTreeMap<&str, ()> = before.keys().chain(after.keys()).map(|path| (*path, ())).collect();
+        let blob = |files: &BTreeMap<&str, usize>, path: &str| files.get(path).map(|n| blobs[*n]);
+        let expected: Vec<_> = all.keys().map(|path| (*path, blob(&before, path), blob(&after, path)))
+            .filter(|(_, old, new)| old != new).collect();
+        prop_assert_eq!(found, expected);
+    });
+}
+
+#[test]
 fn git_agrees_with_a_tree_of_ten_thousand_files_after_one_edit() {
     let kit = Kit::new();
     let store = kit.store(&kit.repo("repo"));

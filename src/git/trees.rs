@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use super::objects::{Entry, EntryKind, MODE_FILE, MODE_TREE, Objects};
-use super::pack::Kind;
+use super::pack::{Kind, common_front};
 use super::{GitError, Oid};
 
 /// Bytes of an oid.
@@ -32,6 +32,13 @@ struct Place {
     name: u32,
     /// Where its name ends and its oid follows.
     ends: u32,
+}
+
+impl Place {
+    /// Returns where the next entry begins.
+    fn behind(self) -> usize {
+        self.ends as usize + 1 + OID
+    }
 }
 
 /// An entry as it stands in the bytes of a tree.
@@ -79,6 +86,36 @@ impl Tree {
             at += ends + 1 + OID;
         }
         Some(Self { bytes, places, entries: OnceCell::new() })
+    }
+
+    /// Returns the tree of these bytes where they differ from this one's in what one entry names: what else there is to
+    /// read in them has been read then.
+    pub fn but_for_one(&self, bytes: &Rc<[u8]>) -> Option<Self> {
+        if self.bytes.len() != bytes.len() {
+            return None;
+        }
+        let front = common_front(&self.bytes, bytes);
+        let at = self.whole_within(0, front);
+        let ends = self.places.get(at)?.ends as usize;
+        let behind = self.begin(at + 1);
+        let is_oid = front > ends && self.bytes[behind..] == bytes[behind..];
+        is_oid.then(|| Self { bytes: bytes.clone(), places: self.places.clone(), entries: OnceCell::new() })
+    }
+
+    /// Returns how many entries from these places on are the same in both, one behind the other.
+    pub fn alike(&self, from: usize, other: &Self, other_from: usize) -> usize {
+        let shared = common_front(&self.bytes[self.begin(from)..], &other.bytes[other.begin(other_from)..]);
+        self.whole_within(from, self.begin(from) + shared) - from
+    }
+
+    /// Returns where an entry begins; behind the last one, where the tree ends.
+    fn begin(&self, at: usize) -> usize {
+        at.checked_sub(1).and_then(|before| self.places.get(before)).map_or(0, |before| before.behind())
+    }
+
+    /// Returns the place of the first entry, from one on, that is not whole within so many bytes of the tree.
+    fn whole_within(&self, from: usize, bytes: usize) -> usize {
+        from + self.places.get(from..).map_or(0, |rest| rest.partition_point(|place| place.behind() <= bytes))
     }
 
     /// Returns how many entries it has.
@@ -241,5 +278,56 @@ impl Objects {
         let oid = self.write(Kind::Tree, &tree.bytes, base)?;
         self.keep_tree(oid, tree);
         Ok(oid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Returns the bytes of a tree with some of these names, some of which are folders, each with one of three oids.
+    fn some_tree() -> impl Strategy<Value = Vec<u8>> {
+        let names = prop::sample::select(vec!["a", "a.b", "a0", "ab", "b", "c", "d", "e", "f"]);
+        prop::collection::btree_map(names, (prop::bool::ANY, 0..3_u8), 0..9).prop_map(|named| {
+            let oid = |n: u8| Oid::from_bytes(&[n; OID]).expect("an oid");
+            let mode = |is_folder: bool| if is_folder { MODE_TREE } else { MODE_FILE };
+            let entry =
+                |(name, (is_folder, n)): (&str, _)| Entry { name: name.into(), mode: mode(is_folder), oid: oid(n) };
+            let mut entries: Vec<Entry> = named.into_iter().map(entry).collect();
+            entries.sort_by(|a, b| tree_order(a.slice(), b.slice()));
+            Tree::of(entries).bytes.to_vec()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_over_from_another_tree_is_what_reading_gives(
+            one in some_tree(),
+            other in some_tree(),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let read = |bytes: &[u8]| Tree::parse(bytes.into()).expect("a tree");
+            let (one, other) = (read(&one), read(&other));
+            if let Some(taken_over) = one.but_for_one(&other.bytes) {
+                prop_assert_eq!(taken_over.entries(), other.entries());
+            }
+            if one.len() > 0 {
+                let mut entries = one.entries().to_vec();
+                let changed = at.index(entries.len());
+                entries[changed].oid = Oid::from_bytes(&[9; OID]).expect("an oid");
+                let third = Tree::of(entries);
+                let taken_over = one.but_for_one(&third.bytes).expect("one entry names something else");
+                prop_assert_eq!(taken_over.entries(), third.entries());
+                prop_assert_eq!(one.alike(0, &third, 0), changed);
+            }
+            for entry in one.entries().iter() {
+                prop_assert_eq!(one.find(&entry.name).map(Slice::to_entry), Some(entry.clone()));
+            }
+            for (left, right) in [(0, 0), (one.len().min(1), 0), (0, other.len().min(2)), (one.len(), other.len())] {
+                let pairs = one.entries()[left..].iter().zip(&other.entries()[right..]);
+                prop_assert_eq!(one.alike(left, &other, right), pairs.take_while(|(a, b)| a == b).count());
+            }
+        }
     }
 }

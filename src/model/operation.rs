@@ -54,6 +54,11 @@ impl Operation {
         self.action.verb()
     }
 
+    /// Tells whether it is the one that makes the board.
+    pub fn is_founding(&self) -> bool {
+        self.verb() == Verb::Init
+    }
+
     /// Returns the ids of the tasks that it is about, as far as it names them; those of tasks that it makes among them.
     pub fn tasks(&self) -> Vec<TaskId> {
         match &self.action {

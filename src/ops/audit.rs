@@ -55,13 +55,14 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
     let view = session.view(Freshness::Now)?;
     let since = since.map(|revision| start(session, revision)).transpose()?;
     let ask = (!session.options.offline).then_some(session.limits.network);
-    let mut line: Vec<CommitInfo> = Vec::new();
+    let mut line: Vec<(CommitInfo, Option<Operation>)> = Vec::new();
     let mut whole = false;
     session.board.commits(view.head, ask, |commit| {
         // What made the board was decided on the commit before it, which has to be here as well, and is not looked at.
-        whole = Some(commit.oid) == since || line.last().is_some_and(|last| receipt::is_founding(&last.message));
+        let made_it = |(_, operation): &(_, Option<Operation>)| operation.as_ref().is_some_and(Operation::is_founding);
+        whole = Some(commit.oid) == since || line.last().is_some_and(made_it);
         if !whole {
-            line.push(commit.clone());
+            line.push((commit.clone(), receipt::operation(&commit.message)));
             whole = commit.parents.is_empty();
         }
         !whole
@@ -69,9 +70,10 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
     if !whole {
         return Err(not_all_here());
     }
-    line.reverse();
+    let commits = line.len();
     let mut ledger = Ledger { task, done: HashMap::new(), refused: HashSet::new(), operations: 0, found: Vec::new() };
-    let due: Vec<Due<'_>> = line.iter().enumerate().filter_map(|(at, commit)| ledger.enter(at, commit)).collect();
+    let oldest_first = line.into_iter().rev().enumerate();
+    let due: Vec<Due> = oldest_first.filter_map(|(at, (commit, said))| ledger.enter(at, commit, said)).collect();
     let mut found = ledger.found;
     for part in decided(&session.board, task, ask, &due)? {
         found.extend(part);
@@ -82,7 +84,7 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
     // That no key is trusted here is wrong once, and not with each commit.
     found.retain(|finding| !finding.is_about_keys || !std::mem::replace(&mut told_of_signers, true));
     let violations = found.into_iter().map(|finding| finding.violation).collect();
-    Ok(Audited { commits: line.len(), operations: ledger.operations, violations })
+    Ok(Audited { commits, operations: ledger.operations, violations })
 }
 
 /// Decides what is due, in as many threads as are worth their while: each part of the history begins with the board that
@@ -91,7 +93,7 @@ fn decided(
     board: &BoardStore,
     task: Option<&TaskId>,
     ask: Option<Duration>,
-    due: &[Due<'_>],
+    due: &[Due],
 ) -> Result<Vec<Vec<Finding>>, Failure> {
     let part = due.len().div_ceil(threads(due.len())).max(1);
     let (first, rest) = due.split_at(part.min(due.len()));
@@ -161,9 +163,9 @@ impl Finding {
 }
 
 /// A commit that is to be decided again.
-struct Due<'a> {
+struct Due {
     at: usize,
-    commit: &'a CommitInfo,
+    commit: CommitInfo,
     /// What it carries out; nothing where somebody made it by hand.
     operation: Option<Operation>,
 }
@@ -179,28 +181,26 @@ struct Ledger<'a> {
 }
 
 impl Ledger<'_> {
-    /// Enters a commit, and returns what is to be decided of it.
-    fn enter<'c>(&mut self, at: usize, commit: &'c CommitInfo) -> Option<Due<'c>> {
+    /// Enters a commit with the operation that it carries, and returns what is to be decided of it.
+    fn enter(&mut self, at: usize, commit: CommitInfo, operation: Option<Operation>) -> Option<Due> {
         let marks = receipt::marks(&commit.message);
-        let due = match receipt::operation(&commit.message) {
-            Some(operation) if marks.op == Some(operation.id) => {
-                self.carries_out(at, commit, &operation).then_some(Some(operation))
-            }
+        let is_due = match &operation {
+            Some(operation) if marks.op == Some(operation.id) => self.carries_out(at, &commit, operation),
             Some(_) => {
                 let message = "its Squad-Op is not the id of the operation that it carries";
-                self.report(at, Rank::Entry, commit, "forged-receipt", message);
-                None
+                self.report(at, Rank::Entry, &commit, "forged-receipt", message);
+                false
             }
-            None => Some(None),
+            None => true,
         };
         for (id, code) in marks.refused {
             if let Some(earlier) = self.done.get(&id) {
                 let message = format!("it says that operation {id} was refused ({code}); {earlier} carries it out");
-                self.report(at, Rank::Refusal, commit, "refused-after-done", &message);
+                self.report(at, Rank::Refusal, &commit, "refused-after-done", &message);
             }
             self.refused.insert(id);
         }
-        due.map(|operation| Due { at, commit, operation })
+        is_due.then_some(Due { at, commit, operation })
     }
 
     /// Tells whether the commit of an operation is to be decided again.
@@ -247,7 +247,7 @@ impl<'a> Auditor<'a> {
         Self { board, task, ask, known: None, seen: None, signers, at: 0, found: Vec::new() }
     }
 
-    fn all(mut self, due: &[Due<'_>]) -> Result<Vec<Finding>, Failure> {
+    fn all(mut self, due: &[Due]) -> Result<Vec<Finding>, Failure> {
         for Due { at, commit, operation } in due {
             self.at = *at;
             match operation {

@@ -28,7 +28,8 @@ pub(super) fn delta(old: &[u8], new: &[u8]) -> Vec<u8> {
     out
 }
 
-fn common_front(a: &[u8], b: &[u8]) -> usize {
+/// Returns how many bytes two have in common at their front.
+pub(in super::super) fn common_front(a: &[u8], b: &[u8]) -> usize {
     let far = a.chunks_exact(STRIDE).zip(b.chunks_exact(STRIDE)).take_while(|(a, b)| a == b).count() * STRIDE;
     far + a[far..].iter().zip(&b[far..]).take_while(|(a, b)| a == b).count()
 }

@@ -8,6 +8,7 @@ mod delta;
 mod file;
 mod rolling;
 
+pub(super) use delta::common_front;
 pub(super) use file::{Kind, object_name};
 pub(super) use rolling::{Fresh, Mode, Raw, small_with, sweep, write};
 
