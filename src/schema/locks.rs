@@ -5,6 +5,7 @@
 //! comes out is what laying the whole file over the old one gives; a file that squad has not written in this process is
 //! gone through as a whole.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -23,7 +24,8 @@ const ENTRIES: &str = "currentWork";
 /// The locks file: its text and what it says.
 pub struct LocksText {
     bytes: Vec<u8>,
-    file: Rc<LocksFile>,
+    /// What it says, once somebody has asked: whoever writes the file and is done with it does not.
+    file: OnceCell<Rc<LocksFile>>,
     /// What it is put together from, where squad has put it together.
     parts: Option<Parts>,
 }
@@ -33,6 +35,9 @@ struct Parts {
     /// All but the entries, whose object is empty.
     around: Json,
     entries: Vec<Rc<Entry>>,
+    /// Those of the entries that had to be made, and the text of the document with them alone.
+    fresh: Vec<usize>,
+    part: Vec<u8>,
 }
 
 /// One entry.
@@ -42,14 +47,13 @@ struct Entry {
     /// The value as it is written.
     text: String,
     /// What it was made of and is read as, where laying that over it changes nothing and the schema lets it pass.
-    proven: Option<Arc<Work>>,
+    proven: OnceCell<Arc<Work>>,
 }
 
 impl LocksText {
     /// Reads what stands in the place of the locks file.
     pub fn read(bytes: Vec<u8>) -> Self {
-        let file = Rc::new(LocksFile::read(Some(&bytes)));
-        Self { bytes, file, parts: None }
+        Self { bytes, file: OnceCell::new(), parts: None }
     }
 
     /// Returns the text.
@@ -59,7 +63,10 @@ impl LocksText {
 
     /// Returns what it says.
     pub fn file(&self) -> &Rc<LocksFile> {
-        &self.file
+        self.file.get_or_init(|| {
+            let file = self.parts.as_ref().and_then(Parts::read_back).map(LocksFile::Ours);
+            Rc::new(file.unwrap_or_else(|| LocksFile::read(Some(&self.bytes))))
+        })
     }
 
     /// Tells whether it is a document, whatever that says.
@@ -76,30 +83,31 @@ impl LocksText {
         let parsed;
         let before = match old {
             None => None,
-            Some(Self { parts: Some(parts), .. }) => Some(parts),
+            Some(old @ Self { parts: Some(parts), .. }) => {
+                // What is read back is what proves an entry.
+                old.file();
+                Some(parts)
+            }
             Some(old) => {
                 parsed = Parts::of(Json::parse(&old.bytes).map_err(unusable)?);
                 Some(&parsed)
             }
         };
-        let (mut parts, fresh, is_same) = Parts::laid(before, new);
+        let (mut parts, is_same) = Parts::laid(before, new);
         let bytes = match old {
             Some(old) if is_same => old.bytes.clone(),
             _ => parts.text(parts.entries.iter()),
         };
         // An entry that is as it was has been through this before.
-        let part = parts.text(fresh.iter().map(|at| &parts.entries[*at]));
-        let read_back = Json::parse(if bytes.len() > MAX_BYTES { &bytes } else { &part }).map_err(unusable)?;
+        parts.part = parts.text(parts.fresh.iter().map(|at| &parts.entries[*at]));
+        let read_back = Json::parse(if bytes.len() > MAX_BYTES { &bytes } else { &parts.part }).map_err(unusable)?;
         if validate_coordination(path, &read_back).iter().any(Violation::is_error) {
             // Told of the whole file, which has other lines.
             let mut errors = validate_coordination(path, &Json::parse(&bytes).map_err(unusable)?);
             errors.retain(Violation::is_error);
             return Err(errors);
         }
-        Ok(match parts.read_back(&part, &fresh) {
-            Some(file) => Self { bytes, file: Rc::new(LocksFile::Ours(file)), parts: Some(parts) },
-            None => Self::read(bytes),
-        })
+        Ok(Self { bytes, file: OnceCell::new(), parts: Some(parts) })
     }
 }
 
@@ -110,14 +118,14 @@ impl Parts {
         if let Json::Object(members) = &mut document
             && let Some(Json::Object(found)) = members.get_mut(ENTRIES)
         {
-            let unproven = |(id, value)| Rc::new(Entry { id, value, text: String::new(), proven: None });
+            let unproven = |(id, value)| Rc::new(Entry { id, value, text: String::new(), proven: OnceCell::new() });
             entries.extend(std::mem::take(found).into_iter().map(unproven));
         }
-        Self { around: document, entries }
+        Self { around: document, entries, fresh: Vec::new(), part: Vec::new() }
     }
 
-    /// Lays locks over a document: the parts, which entries had to be made, and whether nothing has changed by that.
-    fn laid(before: Option<&Self>, new: &Coordination) -> (Self, Vec<usize>, bool) {
+    /// Lays locks over a document, and tells whether nothing has changed by that.
+    fn laid(before: Option<&Self>, new: &Coordination) -> (Self, bool) {
         let none = Coordination {
             version: new.version.clone(),
             last_updated: new.last_updated.clone(),
@@ -137,7 +145,7 @@ impl Parts {
                 continue;
             };
             is_old[at] = true;
-            if old.proven.as_ref().is_some_and(|proven| Arc::ptr_eq(proven, work) || proven.is_spelled_like(work)) {
+            if old.proven.get().is_some_and(|proven| Arc::ptr_eq(proven, work) || proven.is_spelled_like(work)) {
                 entries.push(old.clone());
                 continue;
             }
@@ -151,7 +159,7 @@ impl Parts {
             fresh.push(entries.len());
             entries.push(Entry::new(id.to_string(), typed(&**work)));
         }
-        (Self { around, entries }, fresh, is_same)
+        (Self { around, entries, fresh, part: Vec::new() }, is_same)
     }
 
     /// Returns the text of the document with some of the entries.
@@ -176,20 +184,19 @@ impl Parts {
         out.into_bytes()
     }
 
-    /// Reads back what was made, and returns what the whole file says; nothing where only the whole can tell.
-    fn read_back(&mut self, part: &[u8], fresh: &[usize]) -> Option<Coordination> {
-        let LocksFile::Ours(mut read) = LocksFile::read(Some(part)) else { return None };
+    /// Reads back what was made, which proves it, and returns what the whole file says; nothing where only the whole can tell.
+    fn read_back(&self) -> Option<Coordination> {
+        let LocksFile::Ours(mut read) = LocksFile::read(Some(&self.part)) else { return None };
         let mut made = std::mem::take(&mut read.current_work);
-        for at in fresh {
-            let entry = Rc::get_mut(&mut self.entries[*at])?;
+        for entry in self.fresh.iter().filter_map(|at| self.entries.get(*at)) {
             let work = made.swap_remove(entry.id.as_str())?;
             if lay(&entry.value, typed(&*work), entry_shape()) != entry.value {
                 return None;
             }
-            entry.proven = Some(work);
+            entry.proven.get_or_init(|| work);
         }
         for entry in &self.entries {
-            let work = entry.proven.as_ref()?;
+            let work = entry.proven.get()?;
             read.current_work.insert(work.task_id.clone(), work.clone());
         }
         Some(read)
@@ -200,7 +207,7 @@ impl Entry {
     fn new(id: String, value: Json) -> Rc<Self> {
         let mut text = String::new();
         write_value(&mut text, &value, 2);
-        Rc::new(Self { id, value, text, proven: None })
+        Rc::new(Self { id, value, text, proven: OnceCell::new() })
     }
 }
 
