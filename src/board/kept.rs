@@ -11,8 +11,8 @@ use super::Oid;
 use crate::model::task::Task;
 use crate::schema::{Json, LocksText};
 
-/// How many tasks are kept: as many as a large fleet works on at once, in some twenty megabytes where all of them are read.
-const TASKS_KEPT: usize = 512;
+/// How many tasks are kept: a few megabytes, and more than are worked on at once on most boards.
+const TASKS_KEPT: usize = 128;
 
 /// A task's file, which has passed the schema.
 pub struct TaskText {
