@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::history::effective_parents;
-use super::objects::{CommitInfo, EntryKind, Objects};
+use super::objects::{CommitInfo, EntryKind, MODE_FILE, Objects};
 use super::pack::Fresh;
 use super::trees::{Slice, Tree, position, tree_order};
 use super::{GitError, Oid};
@@ -34,6 +34,13 @@ pub struct ChangedPath {
     pub old: Option<(u32, Oid)>,
     /// Mode and object after, where it is there.
     pub new: Option<(u32, Oid)>,
+}
+
+impl ChangedPath {
+    /// Tells whether what is there after, if anything, is an ordinary file: the only sort that squad writes.
+    pub fn is_ordinary(&self) -> bool {
+        self.new.is_none_or(|(mode, _)| mode == MODE_FILE)
+    }
 }
 
 /// Objects to bring into another repository.

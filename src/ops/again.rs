@@ -126,7 +126,10 @@ pub(super) fn decide_again(
     for change in objects.diff_trees(tree, Some(commit.tree)).map_err(AccessFault::from)? {
         let now = change.new.map(|(_, blob)| blob);
         let fault = match wanted.remove(&change.path) {
-            Some(blobs) if blobs.contains(&now) => continue,
+            Some(blobs) if blobs.contains(&now) && change.is_ordinary() => continue,
+            Some(blobs) if blobs.contains(&now) => {
+                Fault::of_file("other-content", &change.path, "it is no ordinary file, and squad writes no other")
+            }
             Some(_) => Fault::of_file("other-content", &change.path, "it is not what the operation makes"),
             None => Fault::of_file("beyond-operation", &change.path, "the operation does not touch it"),
         };

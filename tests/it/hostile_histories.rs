@@ -177,6 +177,23 @@ fn an_amended_commit_is_named_and_what_follows_from_it_is_not() {
 }
 
 #[test]
+fn a_file_that_a_commit_also_makes_executable_or_a_link_is_named() {
+    let make_executable = |story: &Story| drop(story.hand.git(&format!("update-index --chmod=+x {T1}")));
+    let make_link = |story: &Story| {
+        let blob = story.hand.git(&format!("rev-parse HEAD:{T1}"));
+        story.hand.git(&format!("update-index --cacheinfo 120000,{blob},{T1}"));
+    };
+    for spoil in [&make_executable as &dyn Fn(&Story), &make_link] {
+        let story = Story::new();
+        story.back_to(PROGRESS + 1);
+        spoil(&story);
+        story.hand.git("commit --quiet --amend --no-edit --no-verify --cleanup=verbatim");
+        first_bad(&story, PROGRESS, &["other-content"]);
+        is_refused_by_who_has_seen_it(&story);
+    }
+}
+
+#[test]
 fn a_file_taken_out_of_a_commit_is_missed() {
     let story = Story::new();
     story.back_to(NEW + 1);
