@@ -12,7 +12,7 @@ use crate::model::task::Task;
 use crate::schema::{Json, LocksText};
 
 /// How many tasks are kept: a few megabytes, and more than are worked on at once on most boards.
-const TASKS_KEPT: usize = 128;
+pub(super) const TASKS_KEPT: usize = 128;
 
 /// A task's file, which has passed the schema.
 pub struct TaskText {

@@ -77,8 +77,8 @@ impl Line {
     ///
     /// # Errors
     /// [`LineFault`].
-    pub fn add(&mut self, operation: &Operation, changes: &Changeset) -> Result<Vec<FileChange>, LineFault> {
-        let files = rendered(self.board(), changes)?;
+    pub fn add(&mut self, operation: &Operation, changes: Changeset) -> Result<Vec<FileChange>, LineFault> {
+        let files = rendered(self.board(), &changes)?;
         let mut edits = Vec::with_capacity(files.len());
         for file in &files {
             let blob = file.change.content.as_deref().map(|bytes| self.store.write_blob(bytes)).transpose();
@@ -92,13 +92,13 @@ impl Line {
         let step = Step {
             op: operation.id,
             tree,
-            author: author(operation, self.board(), changes),
+            author: author(operation, self.board(), &changes),
             message: receipt::message(operation, &changes.receipt),
         };
         self.tree = Some(tree);
         // Carried out by a commit that has no name yet, which nobody asks for.
         self.decided.insert(operation.id, Decided { commit: String::new(), refused: None });
-        self.last = Some((tree, changes.clone()));
+        self.last = Some((tree, changes));
         self.steps.push(step);
         Ok(files.into_iter().map(|file| file.change).collect())
     }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use super::files::{EntryKind, Files};
-use super::kept::{Read, TaskText};
+use super::kept::{Read, TASKS_KEPT, TaskText};
 use super::layout::{
     ARCHIVE_DIR, ATTRIBUTES, CONFIG, LIVE_DIR, TASKS_DIR, attributes_with_block, attributes_with_first_block, task_path,
 };
@@ -60,8 +60,10 @@ pub fn files_of(snapshot: &Snapshot, changes: &Changeset) -> Result<Vec<FileChan
 /// As [`files_of`].
 pub fn rendered(snapshot: &Snapshot, changes: &Changeset) -> Result<Vec<Rendered>, RenderFault> {
     let mut files = Vec::new();
+    // Of a whole board at once most would not be kept.
+    let is_kept = changes.tasks.len() <= TASKS_KEPT;
     for change in &changes.tasks {
-        task_files(snapshot, change, &mut files)?;
+        task_files(snapshot, change, is_kept, &mut files)?;
     }
     if let Some(config) = &changes.config {
         let bytes = over(snapshot, CONFIG, |old| render(old, config, Known::Board))?;
@@ -103,7 +105,12 @@ fn attributes(snapshot: &Snapshot) -> Result<Option<String>, BoardFault> {
     Ok(read(snapshot.files(), ATTRIBUTES)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-fn task_files(snapshot: &Snapshot, change: &TaskChange, files: &mut Vec<Rendered>) -> Result<(), RenderFault> {
+fn task_files(
+    snapshot: &Snapshot,
+    change: &TaskChange,
+    is_kept: bool,
+    files: &mut Vec<Rendered>,
+) -> Result<(), RenderFault> {
     let id = &change.task.id;
     let old = match &change.before {
         Some(place) => snapshot.task_text(id, place)?,
@@ -116,7 +123,7 @@ fn task_files(snapshot: &Snapshot, change: &TaskChange, files: &mut Vec<Rendered
     if let Some(before) = change.before.as_ref().filter(|before| **before != change.after) {
         files.push(Rendered::removed(task_path(id, before)));
     }
-    let read = Some(Read::Task(Rc::new(TaskText { bytes: bytes.clone(), document, task })));
+    let read = is_kept.then(|| Read::Task(Rc::new(TaskText { bytes: bytes.clone(), document, task })));
     files.push(Rendered { read, ..Rendered::written(&path, bytes) });
     Ok(())
 }

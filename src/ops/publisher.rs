@@ -492,7 +492,7 @@ impl Draft for Changes {
         self.line.board()
     }
 
-    fn add(&mut self, operation: &Operation, changes: &Changeset) -> Result<(), Trouble> {
+    fn add(&mut self, operation: &Operation, changes: Changeset) -> Result<(), Trouble> {
         let _watched = self.watcher.begin(Slow::Here("writing the tasks"));
         let files = self.line.add(operation, changes).map_err(|fault| match fault {
             LineFault::Render(RenderFault::Board(fault)) => Trouble::Board(fault),

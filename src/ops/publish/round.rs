@@ -267,10 +267,13 @@ impl<S: Shared> Planner<'_, S> {
             Err(fault) => return Taken::Cannot(fault.into()),
         };
         match decision {
-            Decision::Applied(changes) => match self.round.draft.add(operation, &changes) {
-                Ok(()) => Taken::Added(changes.warnings),
-                Err(trouble) => Taken::Cannot(trouble),
-            },
+            Decision::Applied(mut changes) => {
+                let warnings = std::mem::take(&mut changes.warnings);
+                match self.round.draft.add(operation, *changes) {
+                    Ok(()) => Taken::Added(warnings),
+                    Err(trouble) => Taken::Cannot(trouble),
+                }
+            }
             // Announced twice, or carried already.
             Decision::AlreadyDecided(_) => Taken::Added(Vec::new()),
             Decision::Refused(_) | Decision::Unchanged(_) => Taken::Held,

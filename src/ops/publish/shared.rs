@@ -102,7 +102,7 @@ pub trait Draft {
     ///
     /// # Errors
     /// [`Trouble::Invalid`] when the result would break the rules of the board.
-    fn add(&mut self, operation: &Operation, changes: &Changeset) -> Result<(), Trouble>;
+    fn add(&mut self, operation: &Operation, changes: Changeset) -> Result<(), Trouble>;
 }
 
 /// A version that is ready to be pushed.

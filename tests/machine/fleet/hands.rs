@@ -53,8 +53,8 @@ impl Draft for Changes {
         &self.board
     }
 
-    fn add(&mut self, operation: &Operation, changes: &Changeset) -> Result<(), Trouble> {
-        let files = files_of(&self.board, changes).expect("what was decided keeps the rules");
+    fn add(&mut self, operation: &Operation, changes: Changeset) -> Result<(), Trouble> {
+        let files = files_of(&self.board, &changes).expect("what was decided keeps the rules");
         self.files.apply(&files);
         self.decided.insert(operation.id, Decided { commit: "c".to_owned(), refused: None });
         self.board = Snapshot::new(Box::new(self.files.clone())).with_decided(self.decided.clone());
