@@ -8,9 +8,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use squad::model::board::{Board, Decision};
 use squad::model::id::Millis;
-use squad::model::imported::ImportedTask;
+use squad::model::imported::{ImportedTask, Standing};
 use squad::model::operation::Action;
 use squad::model::refusal::Refusal;
+use squad::model::task::Block;
 use squad::model::vocabulary::{Phase, Status};
 use squad::schema::foreign::{Rules, read};
 
@@ -183,6 +184,29 @@ fn names_and_ids_that_lead_nowhere_are_refused_with_both_ends() {
     assert!(message.contains("circle"), "{message}");
     let (message, _) = refused(json!([]));
     assert!(message.contains("import"), "{message}");
+}
+
+#[test]
+fn an_operation_that_nobody_could_have_typed_brings_no_locks_and_no_reference_to_nothing() {
+    let mut sim = Sim::new();
+    let mut refused = |spoil: &dyn Fn(&mut ImportedTask)| {
+        let mut task =
+            tasks(json!([{"id": "t", "title": "t", "status": "in_progress", "assignee_ids": ["scout"]}])).to_vec();
+        spoil(&mut task[0]);
+        let operation = sim.operation("olga", None, Action::Import { tasks: task.into() });
+        match sim.decide(&operation) {
+            Decision::Refused(refusal) => refusal.message(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(refused(&|one| one.task.files.push("src".to_owned())).contains("paths cannot be taken over"));
+    let blocked = |block: Block| Some(Standing::Blocked { reason: "r".to_owned(), block, error: None });
+    for block in [
+        Block::Dependency { on: vec![id("nowhere")] },
+        Block::Conflict { paths: vec!["src".to_owned()], holder: id("nowhere") },
+    ] {
+        assert!(refused(&|one| one.stands = blocked(block.clone())).contains("t names nowhere"));
+    }
 }
 
 /// A task as some system may write it: the fields that are looked for, with values of every kind.

@@ -13,7 +13,7 @@ use crate::model::graph::cycle_from;
 use crate::model::id::{AgentName, Epoch, Millis, TaskId};
 use crate::model::operation::{NewTask, Verb};
 use crate::model::refusal::Refusal;
-use crate::model::task::{HistoryEntry, Subtask, Task};
+use crate::model::task::{Block, HistoryEntry, Subtask, Task};
 use crate::model::vocabulary::{Priority, Status, SubtaskStatus};
 
 impl Decider<'_> {
@@ -140,7 +140,12 @@ impl Decider<'_> {
     pub(super) fn dangling(&self, made: &IndexMap<TaskId, TaskChange>) -> Result<Vec<(TaskId, TaskId)>, BoardFault> {
         let mut dangling = Vec::new();
         for (by, change) in made {
-            for id in change.task.parent.iter().chain(&change.task.depends_on) {
+            let block: &[TaskId] = match &change.task.block {
+                Some(Block::Dependency { on }) => on,
+                Some(Block::Conflict { holder, .. }) => std::slice::from_ref(holder),
+                _ => &[],
+            };
+            for id in change.task.parent.iter().chain(&change.task.depends_on).chain(block) {
                 if !made.contains_key(id) && self.board.task(id)?.is_none() {
                     dangling.push((by.clone(), id.clone()));
                 }

@@ -31,6 +31,14 @@ impl Decider<'_> {
                 hint: "name a file with at least one task".to_owned(),
             }));
         }
+        if let Some(nth) = wanted.iter().position(|one| !one.task.files.is_empty()) {
+            return Ok(refused(Refusal::Invalid {
+                message: "paths cannot be taken over: whoever works on a task here names them, and has to get them"
+                    .to_owned(),
+                pointer: format!("/args/tasks/{nth}/task/files"),
+                hint: "leave them out, and say `squad files add` once the task is claimed".to_owned(),
+            }));
+        }
         if let Some(refusal) = self.strangers(wanted) {
             return Ok(refused(refusal));
         }
