@@ -497,6 +497,7 @@ fn help_lists_every_verb_once_by_group_after_the_common_ones() {
     Board:
       init              Make a board in this repository, or join the one it has
       new               Make a task
+      import            Take over the tasks of another board, each where it stands there
       show              Show a task
       list              List tasks
       edit              Change fields of a task
