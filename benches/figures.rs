@@ -430,6 +430,35 @@ fn measure_writing(plan: &Plan, bed: &Bed, report: &mut Report) {
     report.time(&format!("`new --from`, 1,000 tasks onto {n}"), "1,000 blobs, commit, push", made, Some(1.5));
 }
 
+/// A whole board of another kind at once.
+fn measure_import(plan: &Plan, bed: &Bed, report: &mut Report) {
+    const TASKS: usize = 10_000;
+    let statuses = ["inbox", "in_progress", "done", "blocked", "review", "trash"];
+    let imported = (0..plan.rounds.min(3)).map(|round| {
+        let task = |n: usize| {
+            serde_json::json!({
+                "id": format!("theirs-{round}-{n}"), "title": format!("Task {n}"), "description": "A few words. ".repeat(20),
+                "status": statuses[n % statuses.len()], "assignee_ids": ["scout"], "priority": "high",
+                "created_at": "2026-02-03T10:00:00Z", "updated_at": "2026-02-04T10:00:00Z", "tags": ["a", "b"],
+            })
+        };
+        let file = bed.at(&format!("theirs-{round}.json"));
+        std::fs::write(&file, serde_json::json!((0..TASKS).map(task).collect::<Vec<_>>()).to_string()).unwrap();
+        let floor = bed.write_many(1000 + round, TASKS);
+        bed.squad("aside", &["sync"]);
+        let mut command = bed.clean(&plan.squad, &bed.at("aside"));
+        command.arg("import").arg(file).args(["--agent", "olga", "--json"]).stdout(std::process::Stdio::null());
+        let start = Instant::now();
+        let peak = peak_mib(command);
+        ((floor, start.elapsed()), peak)
+    });
+    let (times, peaks): (Vec<_>, Vec<_>) = imported.unzip();
+    report.time("`import`, 10,000 tasks", "10,000 blobs, commit, push", medians(times), None);
+    if let Some(peak) = peaks.into_iter().flatten().reduce(f64::max) {
+        report.count("peak memory of `import`, 10,000 tasks", peak, "MiB", Some((true, 200.0)));
+    }
+}
+
 /// Claims by `clones` clones at once, `each` different tasks by each, and the same by git alone.
 fn measure_contention(plan: &Plan, report: &mut Report, clones: usize, each: usize) {
     let bed = Bed::new(plan, 1_000);
@@ -585,6 +614,10 @@ fn main() {
         measure_reading(&plan, &bed, &mut report);
         measure_writing(&plan, &bed, &mut report);
         measure_gates(&plan, &bed, &mut report);
+        // Last, since the board is another one after it.
+        if tasks == plan.sizes[0] {
+            measure_import(&plan, &bed, &mut report);
+        }
     }
     measure_history(&plan, &mut report);
     measure_one_clone(&plan, &mut report, 16, 10);
