@@ -69,12 +69,9 @@ fn undecided(label: &str, problems: &[Problem]) -> Failure {
     let all: Vec<_> =
         problems.iter().map(|p| json!({"pointer": p.pointer, "message": p.message, "hint": p.hint})).collect();
     let first = &problems[0];
-    Failure::new(
-        ErrorCode::Invalid,
-        format!("{label} cannot be taken over as it is, and nothing was{}", at(&first.pointer)),
-    )
-    .why(why.join("; "))
-    .hint(first.hint.as_str())
-    .with("pointer", first.pointer.as_str())
-    .with("problems", all)
+    Failure::new(ErrorCode::Invalid, format!("{label} cannot be taken over as it stands{}", at(&first.pointer)))
+        .why(why.join("; "))
+        .hint(first.hint.as_str())
+        .with("pointer", first.pointer.as_str())
+        .with("problems", all)
 }
