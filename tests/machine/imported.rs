@@ -161,6 +161,20 @@ fn the_same_file_again_brings_only_what_is_not_here_yet() {
 }
 
 #[test]
+fn ids_are_in_lower_case_here_and_whoever_names_one_still_finds_it() {
+    let mut sim = Sim::new();
+    let theirs = json!([
+        {"id": "MC-1", "title": "a", "status": "waiting-dependency", "depends_on": ["MC-2"]},
+        {"id": "MC-2", "title": "b", "parent": "Mc 3"},
+        {"id": "MC 3", "title": "c"},
+    ]);
+    sim.must("olga", None, Action::Import { tasks: tasks(theirs) });
+    assert_eq!(sim.task("mc-1").depends_on, [id("mc-2")]);
+    assert_eq!(sim.task("mc-1").block, Some(Block::Dependency { on: vec![id("mc-2")] }));
+    assert_eq!(sim.task("mc-2").parent, Some(id("mc-3")));
+}
+
+#[test]
 fn names_and_ids_that_lead_nowhere_are_refused_with_both_ends() {
     let mut sim = Sim::new();
     let mut refused = |document: Value| {

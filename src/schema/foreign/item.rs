@@ -13,7 +13,7 @@ use crate::model::id::{AgentName, Millis, TaskId};
 use crate::model::imported::{ImportedTask, Standing};
 use crate::model::operation::NewTask;
 use crate::model::task::Block;
-use crate::model::vocabulary::{ArchivedReason, Phase, plain};
+use crate::model::vocabulary::{ArchivedReason, Phase, Priority, plain};
 use crate::schema::document::MAX_DEPTH;
 
 const IDS: &[&str] = &["id", "uuid"];
@@ -114,7 +114,9 @@ impl Reader<'_> {
     fn task(&mut self, id: Option<&TaskId>, named: Option<&str>) -> Option<ImportedTask> {
         let before = self.problems.len();
         match (id, named) {
-            (Some(id), Some(named)) if id.as_str() != named => self.notes.push(format!("its id there is {named:?}")),
+            (Some(id), Some(named)) if !id.as_str().eq_ignore_ascii_case(named) => {
+                self.notes.push(format!("its id there is {named:?}"));
+            }
             (None, Some(named)) => self.notes.push(format!("its id there is {named:?}, which no task can have here")),
             _ => {}
         }
@@ -146,7 +148,7 @@ impl Reader<'_> {
             tags: self.fields.list(&["tags", "labels"]).iter().map(|tag| values::line(tag)).collect(),
             due: self.instant(&["due_date", "dueDate", "due_at", "due", "deadline"]),
             acceptance: self.fields.list(&["acceptance", "acceptance_criteria"]),
-            parent: self.ids(&["parent", "parent_id", "parentId"]).into_iter().next(),
+            parent: self.parent(),
             depends_on: self.ids(&["depends_on", "dependsOn", "depends", "dependencies"]),
             source: named.map(|named| values::line(&format!("{}#{named}", self.rules.label))),
             ..NewTask::default()
@@ -178,7 +180,7 @@ impl Reader<'_> {
         line
     }
 
-    fn priority(&mut self) -> Option<crate::model::vocabulary::Priority> {
+    fn priority(&mut self) -> Option<Priority> {
         let found = self.fields.take(&["priority"], |value| values::priority(value.as_str()?));
         if let Some((_, value)) = self.fields.left(&["priority"]) {
             self.notes.push(format!("its priority there is {value}; here it is medium"));
@@ -205,6 +207,16 @@ impl Reader<'_> {
             }
         }
         ids
+    }
+
+    fn parent(&mut self) -> Option<TaskId> {
+        let mut parents = self.ids(&["parent", "parent_id", "parentId"]).into_iter();
+        let parent = parents.next();
+        let others: Vec<String> = parents.map(|id| id.to_string()).collect();
+        if !others.is_empty() {
+            self.notes.push(format!("it is a part of several, and here of one: not of {}", others.join(", ")));
+        }
+        parent
     }
 
     /// Returns the names as they are here, each once.

@@ -139,6 +139,7 @@ fn what_means_less_here_is_told() {
             json!({"title": "t", "status": "WAITING_HUMAN", "question": "?", "options": ["a", "b", "c"]}),
             "it offers a, b, c",
         ),
+        (json!({"title": "t", "parent": ["a", "b"]}), "not of b"),
         (json!({"title": "t", "depends_on": ["…"]}), "it names \"…\""),
     ] {
         let (_, notes) = one(task.clone());

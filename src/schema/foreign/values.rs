@@ -47,9 +47,10 @@ pub(super) fn priority(word: &str) -> Option<Priority> {
     })
 }
 
-/// Returns an id as it may stand here: as it is, else with a dash for each run of what it may not hold.
+/// Returns an id as it stands here: in lower case, with a dash for each run of what it may not hold.
 pub(super) fn id(text: &str) -> Option<TaskId> {
-    if let Ok(id) = TaskId::new(text) {
+    let text = text.to_ascii_lowercase();
+    if let Ok(id) = TaskId::new(&text) {
         return Some(id);
     }
     let mut slug = String::new();
