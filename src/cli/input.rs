@@ -53,17 +53,22 @@ fn bounded(from: impl Read, max: u64, name: &str) -> Result<String, Failure> {
     // One byte more than allowed tells a full measure from too much.
     from.take(max + 1).read_to_end(&mut bytes).map_err(|error| unreadable(name, &error))?;
     if bytes.len() as u64 > max {
-        return Err(Failure::new(ErrorCode::Invalid, format!("{name} is longer than {} MiB", max / 1024 / 1024)));
+        let message = format!("{name} is longer than {} MiB", max / 1024 / 1024);
+        return Err(Failure::new(ErrorCode::Invalid, message).hint("give it in several parts"));
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        Failure::new(ErrorCode::Invalid, format!("{name} is not UTF-8")).why(format!("the byte at offset {at} is not"))
+        Failure::new(ErrorCode::Invalid, format!("{name} is not UTF-8"))
+            .why(format!("the byte at offset {at} is not"))
+            .hint("write it as UTF-8")
     })
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Failure {
     let code = if error.kind() == io::ErrorKind::NotFound { ErrorCode::NotFound } else { ErrorCode::Internal };
-    Failure::new(code, format!("cannot read {name}")).caused_by(error)
+    Failure::new(code, format!("cannot read {name}"))
+        .caused_by(error)
+        .hint("name a file that can be read, or `-` for standard input")
 }
 
 #[cfg(test)]
