@@ -292,9 +292,7 @@ impl Decider<'_> {
             let why = "there is nothing to put away".to_owned();
             return Ok(Decision::Unchanged(Unchanged { task: last.map(Box::new), why }));
         }
-        if changes.tasks.len() <= NAMED_IN_RECEIPT {
-            changes.receipt.tasks = changes.tasks.iter().map(|c| c.task.id.clone()).collect();
-        }
+        changes.receipt.tasks = named(changes.tasks.iter().map(|c| &c.task.id));
         self.finish(changes, lock_change)
     }
 
@@ -324,6 +322,11 @@ impl Decider<'_> {
         }
         Ok(Decision::Applied(Box::new(changes)))
     }
+}
+
+/// Returns the tasks that a receipt names.
+fn named<'a>(ids: impl ExactSizeIterator<Item = &'a TaskId>) -> Vec<TaskId> {
+    if ids.len() <= NAMED_IN_RECEIPT { ids.cloned().collect() } else { Vec::new() }
 }
 
 /// A file of a newer version may hold what this build would damage.

@@ -322,11 +322,11 @@ impl Session {
         let mut done = Done { receipt: receipt::parse(commit, &message), ..Done::default() };
         let named = done.receipt.iter().flat_map(|r| r.task.iter().chain(&r.tasks)).cloned().collect::<Vec<_>>();
         // An operation on many tasks may have found some of them as it would have left them.
-        let is_mass = named.is_empty();
+        let is_mass = named.is_empty() && operation.task.is_none();
         let has_part = |task: &Task| task.state_history.iter().any(|entry| entry.op == Some(operation.id));
-        for id in if is_mass { operation.tasks() } else { named } {
+        for id in if named.is_empty() { operation.tasks() } else { named } {
             let task = snapshot.task(&id)?.map(|placed| placed.task);
-            done.tasks.extend(task.filter(|task| !is_mass || operation.task.is_some() || has_part(task)));
+            done.tasks.extend(task.filter(|task| !is_mass || has_part(task)));
         }
         done.document = done.task().map(|task| document(&snapshot, &task.id)).transpose()?.flatten();
         self.remember_claims(&operation.actor, &done.tasks);

@@ -482,8 +482,8 @@ impl<'a> Reader<'a> {
         Block::Human { needs: vec!["an answer".to_owned()], question: "may it go on?".to_owned(), options }
     }
 
-    /// Returns where a task stood on the board that it comes from, as far as what came later has left it. A task that was
-    /// ready there is handed in here: nobody of this board has approved it.
+    /// Returns where a task stood on the board that it comes from, as far as what came later has left it.
+    /// Nothing for where an import leads nowhere: the backlog, and ready, which is for members of this board to bring about.
     fn foreign_standing(&self, at: usize, entry: &HistoryEntry) -> Option<Standing> {
         let after = self.after;
         let stays = self.is_last(at, |later| later.state != entry.state);

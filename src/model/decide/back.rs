@@ -5,9 +5,9 @@
 //! epoch rises above every one that it ever had, so that whoever holds it by now is fenced.
 
 use super::refused;
-use crate::model::board::{Board, BoardFault, Changeset, Decision, Place, Placed, ReceiptFacts, Unchanged};
+use crate::model::board::{Board, BoardFault, Changeset, Decision, Place, Placed, Unchanged};
 use crate::model::config::Agent;
-use crate::model::decide::NAMED_IN_RECEIPT;
+use crate::model::decide::named;
 use crate::model::earlier::{Departure, Earlier, Later, Returned, ReturnedTask};
 use crate::model::id::Epoch;
 use crate::model::locks::{Coordination, LocksFile, derive_beside, updated};
@@ -55,10 +55,7 @@ pub(super) fn restore(
         let why = format!("every task of {name} is as it was then");
         return Ok(Decision::Unchanged(Unchanged { task: None, why }));
     }
-    if tasks.len() <= NAMED_IN_RECEIPT {
-        let tasks = tasks.iter().map(|(task, _)| task.id.clone()).collect();
-        changes.receipt = ReceiptFacts { tasks, ..ReceiptFacts::default() };
-    }
+    changes.receipt.tasks = named(tasks.iter().map(|(task, _)| &task.id));
     let tasks = tasks.into_iter().map(|(task, _)| task).collect();
     changes.returned = Some(Returned { version: version.to_owned(), tasks, config, locks: verbatim });
     Ok(Decision::Applied(Box::new(changes)))

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
-use super::{Decider, NAMED_IN_RECEIPT, arrows, refused, tidy_files};
+use super::{Decider, arrows, named, refused, tidy_files};
 use crate::model::board::{BoardFault, Changeset, Decision, Place, ReceiptFacts, TaskChange};
 use crate::model::config::Agent;
 use crate::model::graph::cycle_from;
@@ -50,9 +50,13 @@ impl Decider<'_> {
         if let Some(refusal) = circle(&made)? {
             return Ok(refused(refusal));
         }
-        let named = if made.len() <= NAMED_IN_RECEIPT { made.keys().cloned().collect() } else { Vec::new() };
         let changes = Changeset {
-            receipt: ReceiptFacts { tasks: named, from: None, to: Some(Status::Backlog), epoch: Some(Epoch(0)) },
+            receipt: ReceiptFacts {
+                tasks: named(made.keys()),
+                from: None,
+                to: Some(Status::Backlog),
+                epoch: Some(Epoch(0)),
+            },
             tasks: made.into_values().collect(),
             ..Changeset::default()
         };
@@ -84,9 +88,9 @@ impl Decider<'_> {
                 }));
             }
         };
-        let named =
+        let members =
             new.assigned.iter().chain(&new.participants).chain(new.subtasks.iter().filter_map(|s| s.assigned.as_ref()));
-        for name in named {
+        for name in members {
             if self.config.agent(name).is_none() {
                 return Ok(Err(Refusal::NotFound { what: "agent", name: name.to_string() }));
             }

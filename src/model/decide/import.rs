@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 
 use super::create::circle;
-use super::{Decider, NAMED_IN_RECEIPT, locks_differ, refused};
+use super::{Decider, locks_differ, named, refused};
 use crate::model::apply::apply;
 use crate::model::board::{BoardFault, Changeset, Decision, Place, ReceiptFacts, TaskChange, Unchanged};
 use crate::model::config::Agent;
@@ -82,11 +82,11 @@ impl Decider<'_> {
         if let Some(refusal) = circle(&made)? {
             return Ok(refused(refusal));
         }
-        let mut changes =
-            Changeset { receipt: ReceiptFacts::default(), tasks: made.into_values().collect(), ..Changeset::default() };
-        if changes.tasks.len() <= NAMED_IN_RECEIPT {
-            changes.receipt.tasks = changes.tasks.iter().map(|c| c.task.id.clone()).collect();
-        }
+        let mut changes = Changeset {
+            receipt: ReceiptFacts { tasks: named(made.keys()), ..ReceiptFacts::default() },
+            tasks: made.into_values().collect(),
+            ..Changeset::default()
+        };
         if known > 0 {
             changes.warnings.push(format!("{known} of them are on the board already and are left as they are"));
         }
