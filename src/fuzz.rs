@@ -7,8 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
-
 use crate::board::difference::tasks_that_differ;
 use crate::board::files::{Entry, EntryKind, Files, ReadError};
 use crate::board::layout::{CONFIG, LIVE_DIR, task_stem};
@@ -20,6 +18,7 @@ use crate::model::decide::decide;
 use crate::model::id::{AgentName, Millis, OpId};
 use crate::model::locks::{Pattern, normalise};
 use crate::model::operation::{Action, Basis, Operation};
+use crate::model::ordered::IndexMap;
 use crate::model::outbox;
 use crate::model::vocabulary::{AgentKind, Role};
 use crate::review::check::{BoardFile, CheckOptions, FileKind, FileRole, check};
@@ -74,7 +73,7 @@ pub fn task(bytes: &[u8]) {
     // However it was read, in one go or with every rule looked at, the verdict is the same.
     let refused = |violations: &[Violation]| violations.iter().any(Violation::is_error);
     assert_eq!(refused(&validate_task(TASK, &document)), refused(&look.violations), "both readers agree");
-    let extra = IndexMap::new();
+    let extra = IndexMap::default();
     let kept = render_task(Some(bytes), &task, &extra).expect("it is a document");
     assert_eq!(read(&kept).as_ref(), Some(&task), "laid over its file, a task is the same");
     assert_eq!(render_task(Some(&kept), &task, &extra).as_deref(), Ok(&kept[..]), "and stays so");

@@ -6,13 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use indexmap::IndexMap;
 use proptest::prelude::*;
 use serde_json::Value;
 use squad::model::code::ErrorCode;
 use squad::model::config::{ApprovalGate, Limits, Locks, Policy, Refs, Timing};
 use squad::model::id::{Millis, TaskId};
 use squad::model::locks::{Coordination, LocksFile};
+use squad::model::ordered::IndexMap;
 use squad::model::query::Why;
 use squad::model::text;
 use squad::model::vocabulary::{
@@ -438,7 +438,7 @@ fn every_valid_file_laid_over_itself_stays_byte_for_byte() {
         let again = match schema_of(&case) {
             "task" => {
                 let (task, _) = load_task(&case, &bytes).expect("a task");
-                render_task(Some(&bytes), &task, &IndexMap::new())
+                render_task(Some(&bytes), &task, &IndexMap::default())
             }
             "board" => {
                 let (board, _) = load_board(&case, &bytes).expect("a board");
@@ -520,7 +520,7 @@ fn the_locks_file_keeps_what_is_not_squads() {
 
 #[test]
 fn a_new_locks_file_has_every_key_and_keeps_the_schema() {
-    let locks = Coordination::new(IndexMap::new(), Millis(0));
+    let locks = Coordination::new(IndexMap::default(), Millis(0));
     let bytes = render(None, &locks, Known::Coordination).expect("rendered");
     let document = Json::parse(&bytes).expect("a document");
     assert_eq!(validate_coordination("locks", &document), []);
@@ -536,8 +536,10 @@ fn a_new_task_is_written_in_schema_order_with_its_unknown_fields_behind() {
         br#"{"updatedAt":2,"createdAt":1,"priority":"low","status":"backlog","title":"x","id":"a","position":3.0}"#,
     )
     .expect("a task");
-    let extra =
-        IndexMap::from([("beads".to_owned(), serde_json::json!({"id": 7})), ("title".to_owned(), "not this".into())]);
+    let extra = IndexMap::from_iter([
+        ("beads".to_owned(), serde_json::json!({"id": 7})),
+        ("title".to_owned(), "not this".into()),
+    ]);
     let bytes = render_task(None, &task, &extra).expect("rendered");
     let expect = "{\n  \"id\": \"a\",\n  \"title\": \"x\",\n  \"status\": \"backlog\",\n  \"priority\": \"low\",\n  \"position\": 3,\n  \"epoch\": 0,\n  \"createdAt\": 1,\n  \"updatedAt\": 2,\n  \"chat\": [],\n  \"beads\": {\n    \"id\": 7\n  }\n}\n";
     assert_eq!(String::from_utf8(bytes).expect("text"), expect);
@@ -689,7 +691,7 @@ proptest! {
                 prop_assert_eq!(&read, &document);
                 prop_assert_eq!(&overlay(Some(&document), typed(&task), Known::Task), &document);
                 // What was laid over is read back as the same task.
-                let again = render_task(Some(text.as_bytes()), &task, &IndexMap::new()).expect("rendered");
+                let again = render_task(Some(text.as_bytes()), &task, &IndexMap::default()).expect("rendered");
                 prop_assert_eq!(load_task("t", &again).expect("a task").0, task);
             }
             Err(found) => prop_assert_eq!(found, errors),
@@ -710,7 +712,7 @@ proptest! {
     fn one_task_laid_over_the_file_of_another_is_read_as_that_task(old in any_task_file(), new in any_task_file()) {
         let (old, new) = (write(&old), write(&new));
         let (Ok(_), Ok((task, _))) = (load_task("old", old.as_bytes()), load_task("new", new.as_bytes())) else { return Ok(()) };
-        let laid = render_task(Some(old.as_bytes()), &task, &IndexMap::new()).expect("rendered");
+        let laid = render_task(Some(old.as_bytes()), &task, &IndexMap::default()).expect("rendered");
         prop_assert_eq!(load_task("laid", &laid).expect("a task").0, task);
     }
 }

@@ -98,11 +98,10 @@ pub fn message(operation: &Operation, facts: &ReceiptFacts) -> String {
 
 /// Tells whether a message is the one of an operation and what it did, refusals of others aside.
 pub fn is_of(text: &str, operation: &Operation, facts: &ReceiptFacts) -> bool {
-    let lines = |text: &str| -> Vec<String> {
-        let lines = text.trim_end().lines().filter(|line| !line.starts_with(&format!("{REFUSED}: ")));
-        lines.map(str::to_owned).collect()
-    };
-    lines(text) == lines(&message(operation, facts))
+    fn said(text: &str) -> impl Iterator<Item = &str> {
+        text.trim_end().lines().filter(|line| !line.strip_prefix(REFUSED).is_some_and(|rest| rest.starts_with(": ")))
+    }
+    said(text).eq(said(&message(operation, facts)))
 }
 
 /// Returns the message of a commit that carries out nothing, and only bears witness to refusals.

@@ -5,8 +5,6 @@
 
 use std::rc::Rc;
 
-use indexmap::IndexMap;
-
 use super::files::{EntryKind, Files};
 use super::kept::{Read, TASKS_KEPT, TaskText};
 use super::layout::{
@@ -16,6 +14,7 @@ use super::snapshot::{Snapshot, strict, strict_written};
 use crate::model::board::{Board, BoardFault, Changeset, TaskChange};
 use crate::model::earlier::Returned;
 use crate::model::locks::LocksFile;
+use crate::model::ordered::IndexMap;
 use crate::schema::{Known, LocksText, Violation, lay_task, load_board, render, render_task};
 
 /// A file of a changeset, with what was made of it when it was read back.
@@ -149,7 +148,7 @@ fn returned_files(
         let path = task_path(&task.id, &task.to);
         let bytes = match &task.task {
             None => was,
-            Some(task) => render_task(Some(&was), task, &IndexMap::new())
+            Some(task) => render_task(Some(&was), task, &IndexMap::default())
                 .map_err(|fault| RenderFault::Invalid(vec![crate::schema::compile::parse_violation(&path, &fault)]))?,
         };
         strict(&path, task.id.as_str(), &bytes).map_err(errors_only)?;
@@ -232,7 +231,7 @@ impl Files for Overlay {
     fn list(&self, folder: &str) -> Result<Vec<super::files::Entry>, super::files::ReadError> {
         use super::files::{Entry, EntryKind};
         let prefix = format!("{folder}/");
-        let mut found: IndexMap<String, EntryKind> = IndexMap::new();
+        let mut found: IndexMap<String, EntryKind> = IndexMap::default();
         for path in self.files.keys() {
             if let Some(rest) = path.strip_prefix(&prefix) {
                 match rest.split_once('/') {

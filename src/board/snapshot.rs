@@ -304,7 +304,9 @@ impl Snapshot {
         };
         Ok(match read {
             Ok(text) => text.file().clone(),
-            Err(violation) => Rc::new(LocksFile::Broken { why: violation.message, kept: indexmap::IndexMap::new() }),
+            Err(violation) => {
+                Rc::new(LocksFile::Broken { why: violation.message, kept: crate::model::ordered::IndexMap::default() })
+            }
         })
     }
 

@@ -5,8 +5,6 @@
 
 use std::rc::Rc;
 
-use indexmap::IndexMap;
-
 use super::card::Card;
 use super::config::BoardConfig;
 use super::earlier::{Earlier, Returned};
@@ -16,6 +14,7 @@ use super::refusal::Refusal;
 use super::task::Task;
 use super::time::month;
 use super::vocabulary::Status;
+use crate::model::ordered::IndexMap;
 
 /// One version of the board.
 ///

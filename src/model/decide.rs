@@ -11,8 +11,6 @@ mod roster;
 
 pub use finality::is_final;
 
-use indexmap::IndexMap;
-
 use super::apply::apply;
 use super::board::{Board, BoardFault, Changeset, Decision, Place, Placed, ReceiptFacts, TaskChange, Unchanged};
 use super::config::{Agent, BoardConfig};
@@ -25,6 +23,7 @@ use super::requirement::{Context, check};
 use super::task::{SCHEMA_VERSION, Task};
 use super::transition::{Authority, authorize};
 use super::vocabulary::Phase;
+use crate::model::ordered::IndexMap;
 
 /// Most tasks that a receipt names; a mass operation names none and carries them in its operation.
 const NAMED_IN_RECEIPT: usize = 8;
@@ -140,7 +139,7 @@ impl Decider<'_> {
             before: Some(placed.place.clone()),
             after: Place::of(&after),
             task: after,
-            extra: IndexMap::new(),
+            extra: IndexMap::default(),
         });
         Ok(Ok((changes, lock_change)))
     }
@@ -285,7 +284,7 @@ impl Decider<'_> {
                 before: Some(placed.place),
                 after: Place::of(&after),
                 task: after,
-                extra: IndexMap::new(),
+                extra: IndexMap::default(),
             });
         }
         if changes.tasks.is_empty() {

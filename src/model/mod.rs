@@ -16,6 +16,7 @@ pub mod imported;
 pub mod locks;
 pub mod notice;
 pub mod operation;
+pub mod ordered;
 pub mod outbox;
 pub mod presence;
 pub mod query;

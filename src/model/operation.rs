@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::config::Agent;
@@ -13,6 +12,7 @@ use super::id::{AgentName, BadName, Epoch, Millis, OpId, TaskId};
 use super::imported::ImportedTask;
 use super::task::{Block, EvidenceBody, ProcessEnd};
 use super::vocabulary::{Cause, Domain, Effect, Gate, Priority, SubtaskStatus, words};
+use crate::model::ordered::IndexMap;
 
 /// A change of the board, as data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::num::NonZero;
 use std::panic::resume_unwind;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -33,6 +34,9 @@ const MOST_THREADS: usize = 4;
 
 /// How many commits are worth a further thread, which has to read the board once.
 const WORTH_A_THREAD: usize = 500;
+
+/// How many parts each thread takes, one after the other.
+const PARTS_A_THREAD: usize = 2;
 
 /// What an audit found.
 #[derive(Debug, Default)]
@@ -75,9 +79,7 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
     let oldest_first = line.into_iter().rev().enumerate();
     let due: Vec<Due> = oldest_first.filter_map(|(at, (commit, said))| ledger.enter(at, commit, said)).collect();
     let mut found = ledger.found;
-    for part in decided(&session.board, task, ask, &due)? {
-        found.extend(part);
-    }
+    found.extend(decided(&session.board, task, ask, &due)?);
     // Each part has its own order already, and a commit is in one part only.
     found.sort_by_key(|finding| (finding.at, finding.rank));
     let mut told_of_signers = false;
@@ -94,20 +96,32 @@ fn decided(
     task: Option<&TaskId>,
     ask: Option<Duration>,
     due: &[Due],
-) -> Result<Vec<Vec<Finding>>, Failure> {
-    let part = due.len().div_ceil(threads(due.len())).max(1);
-    let (first, rest) = due.split_at(part.min(due.len()));
+) -> Result<Vec<Finding>, Failure> {
+    let threads = threads(due.len());
+    let parts = if threads > 1 { threads * PARTS_A_THREAD } else { 1 };
+    // A board grows, so the newest part costs most and the oldest least: begun with the newest, threads end together.
+    let parts = Mutex::new(due.chunks(due.len().div_ceil(parts).max(1)).rev());
+    let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let all = |board: &BoardStore| -> Result<Vec<Finding>, Failure> {
+        let mut auditor = Auditor::new(board, task, ask);
+        while let Some(part) = next() {
+            auditor.all(part)?;
+        }
+        Ok(auditor.found)
+    };
+    let all = &all;
     thread::scope(|scope| {
-        let others: Vec<_> = rest
-            .chunks(part)
-            .map(|due| {
+        let others: Vec<_> = (1..threads)
+            .map(|_| {
                 let opening = board.opening();
-                scope.spawn(move || Auditor::new(&opening.open()?, task, ask).all(due))
+                scope.spawn(move || all(&opening.open()?))
             })
             .collect();
-        let mut parts = vec![Auditor::new(board, task, ask).all(first)];
-        parts.extend(others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic))));
-        parts.into_iter().collect()
+        let mut found: Vec<Finding> = all(board)?;
+        for other in others {
+            found.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+        }
+        Ok(found)
     })
 }
 
@@ -247,7 +261,7 @@ impl<'a> Auditor<'a> {
         Self { board, task, ask, known: None, seen: None, signers, at: 0, found: Vec::new() }
     }
 
-    fn all(mut self, due: &[Due]) -> Result<Vec<Finding>, Failure> {
+    fn all(&mut self, due: &[Due]) -> Result<(), Failure> {
         for Due { at, commit, operation } in due {
             self.at = *at;
             match operation {
@@ -255,7 +269,7 @@ impl<'a> Auditor<'a> {
                 None => self.made_by_hand(commit)?,
             }
         }
-        Ok(self.found)
+        Ok(())
     }
 
     /// A commit that carries no operation keeps the rules as well: it is judged as a pull request is.

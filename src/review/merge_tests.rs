@@ -1,6 +1,5 @@
 //! Merges of tasks and locks: one table of cases, and the laws for whatever two sides do.
 
-use indexmap::IndexMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -8,6 +7,7 @@ use super::*;
 use crate::model::config::{Agent, BoardConfig};
 use crate::model::id::{AgentName, Millis, OpId, TaskId};
 use crate::model::operation::{Action, Basis, FieldChange, HandIn, Operation};
+use crate::model::ordered::IndexMap;
 use crate::model::requirement::Findings;
 use crate::model::task::{Block, EvidenceBody};
 use crate::model::transition::{Authority, authorize};
@@ -545,7 +545,7 @@ fn played(from: &[u8], steps: &[Step], lane: i64) -> Vec<u8> {
         });
         let Some((operation, permit)) = legal else { continue };
         let after = crate::model::apply::apply(&task, permit.edge, &operation, &actor, &config, &Findings::default());
-        bytes = render_task(Some(&bytes), &after, &IndexMap::new()).expect("a document");
+        bytes = render_task(Some(&bytes), &after, &IndexMap::default()).expect("a document");
     }
     bytes
 }

@@ -4,13 +4,13 @@
 //! the file's order of keys and its spelling of numbers stay. The layout is that of
 //! `JSON.stringify(document, null, 2)` with a final newline, which is what boards made by hand use.
 
-use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::document::{Json, ParseFault, same_number};
 use super::keys::{Keys, Known, Shape};
 use crate::model::id::SAFE_INTEGER;
+use crate::model::ordered::{IndexMap, with_capacity};
 use crate::model::task::Task;
 
 /// Returns the document as text: two spaces, `\n`, a final newline.
@@ -198,7 +198,7 @@ fn is_spelled_like(one: &Json, other: &Json) -> bool {
 
 /// Lays over an object whose keys are all data: the new value has every key that shall stay.
 fn lay_map(old: &IndexMap<String, Json>, mut new: IndexMap<String, Json>, members: &Shape) -> IndexMap<String, Json> {
-    let mut laid = IndexMap::with_capacity(new.len());
+    let mut laid = with_capacity(new.len());
     for (key, before) in old {
         if let Some(after) = new.shift_remove(key) {
             laid.insert(key.clone(), lay(before, after, members));
@@ -216,7 +216,7 @@ fn lay_object(old: &IndexMap<String, Json>, mut new: IndexMap<String, Json>, key
         }
         return new;
     }
-    let mut laid = IndexMap::with_capacity(new.len().max(old.len()));
+    let mut laid = with_capacity(new.len().max(old.len()));
     for (name, before) in old {
         let kept = match (keys.own.get(name), new.shift_remove(name)) {
             (Some(key), Some(after)) => Some(lay(before, after, &key.shape)),
@@ -259,7 +259,7 @@ fn holds_unknown(value: &Json, shape: &Shape) -> bool {
 }
 
 fn lay_array(old: &[Json], new: Vec<Json>, items: &Shape) -> Vec<Json> {
-    let mut by_name: IndexMap<&str, usize> = IndexMap::new();
+    let mut by_name: IndexMap<&str, usize> = IndexMap::default();
     for (i, item) in old.iter().enumerate() {
         if let Some(name) = identity(item) {
             by_name.entry(name).or_insert(i);
@@ -333,7 +333,7 @@ mod tests {
     fn a_task_laid_over_its_own_file_changes_nothing() {
         let (task, document) = by_hand();
         assert_eq!(overlay(Some(&document), typed(&task), Known::Task), document);
-        let bytes = render_task(Some(BY_HAND.as_bytes()), &task, &IndexMap::new()).expect("rendered");
+        let bytes = render_task(Some(BY_HAND.as_bytes()), &task, &IndexMap::default()).expect("rendered");
         assert_eq!(String::from_utf8(bytes).expect("text"), BY_HAND);
     }
 

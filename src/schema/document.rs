@@ -5,12 +5,12 @@
 
 use std::fmt;
 
-use indexmap::IndexMap;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::model::id::SAFE_INTEGER;
+use crate::model::ordered::{IndexMap, with_capacity};
 
 /// Largest file in bytes: a thousand times a usual task, small enough that a board of hostile files stays in memory.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -356,7 +356,7 @@ impl<'t> Builder<'t> {
             Some(b'{') => {
                 self.check_depth(raw)?;
                 let Members(pairs) = serde_json::from_str(text).map_err(|_| lone(self))?;
-                let mut members = IndexMap::with_capacity(pairs.len());
+                let mut members = with_capacity(pairs.len());
                 for (key, value) in pairs {
                     self.path.push(key);
                     let built = self.build(value)?;

@@ -5,11 +5,11 @@
 
 use std::sync::OnceLock;
 
-use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::compile;
 use super::document::Json;
+use crate::model::ordered::IndexMap;
 
 /// A file that squad reads into a type of its own and writes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,14 +9,13 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
-
 use super::canonical::{lay, overlay, typed, write_list, write_string, write_value};
 use super::compile::{parse_violation, validate_coordination};
 use super::document::{Json, MAX_BYTES, ParseFault};
 use super::keys::{Known, Shape};
 use super::violation::Violation;
 use crate::model::locks::{Coordination, LocksFile, Work};
+use crate::model::ordered::IndexMap;
 
 /// The member that holds an entry for each task.
 const ENTRIES: &str = "currentWork";
@@ -129,7 +128,7 @@ impl Parts {
         let none = Coordination {
             version: new.version.clone(),
             last_updated: new.last_updated.clone(),
-            current_work: IndexMap::new(),
+            current_work: IndexMap::default(),
             shared_resources: new.shared_resources.clone(),
             notes: new.notes.clone(),
             extra: new.extra.clone(),
@@ -309,7 +308,7 @@ mod tests {
     fn an_entry_that_stays_is_not_gone_through_again() {
         let locks = |since| {
             let said = |since| (vec!["src"], Some("scout"), since, LockMode::Hard);
-            Coordination::new([work("a", said(1)), work("b", said(since))].into(), Millis(since))
+            Coordination::new(IndexMap::from_iter([work("a", said(1)), work("b", said(since))]), Millis(since))
         };
         let first = LocksText::laid(FILE, None, &locks(1)).unwrap_or_else(|errors| panic!("{errors:?}"));
         let second = LocksText::laid(FILE, Some(&first), &locks(2)).unwrap_or_else(|errors| panic!("{errors:?}"));
@@ -324,7 +323,7 @@ mod tests {
         let files: Vec<&str> = vec!["a/path/of/some/length/that/is/not/short.rs"; 3000];
         let works: IndexMap<TaskId, Arc<Work>> =
             (0..8).map(|n| work(&format!("t-{n}"), (files.clone(), None, 1, LockMode::Hard))).collect();
-        let first = LocksText::laid(FILE, None, &Coordination::new(IndexMap::new(), Millis(1)));
+        let first = LocksText::laid(FILE, None, &Coordination::new(IndexMap::default(), Millis(1)));
         let errors = LocksText::laid(FILE, first.ok().as_ref(), &Coordination::new(works, Millis(2))).err();
         assert_eq!(errors.expect("it is too large")[0].code, "too-large");
     }

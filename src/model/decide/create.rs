@@ -4,14 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
-
 use super::{Decider, arrows, named, refused, tidy_files};
 use crate::model::board::{BoardFault, Changeset, Decision, Place, ReceiptFacts, TaskChange};
 use crate::model::config::Agent;
 use crate::model::graph::cycle_from;
 use crate::model::id::{AgentName, Epoch, Millis, TaskId};
 use crate::model::operation::{NewTask, Verb};
+use crate::model::ordered::IndexMap;
 use crate::model::refusal::Refusal;
 use crate::model::task::{Block, HistoryEntry, Subtask, Task};
 use crate::model::vocabulary::{Priority, Status, SubtaskStatus};
@@ -26,7 +25,7 @@ impl Decider<'_> {
                 hint: "give a title, or `--from` a file with at least one task".to_owned(),
             }));
         }
-        let mut made: IndexMap<TaskId, TaskChange> = IndexMap::new();
+        let mut made: IndexMap<TaskId, TaskChange> = IndexMap::default();
         let mut folded: BTreeMap<String, TaskId> = BTreeMap::new();
         for (i, new) in wanted.iter().enumerate() {
             let change = match self.new_task(actor, new, i)? {

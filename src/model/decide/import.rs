@@ -4,8 +4,6 @@
 
 use std::collections::BTreeSet;
 
-use indexmap::IndexMap;
-
 use super::create::circle;
 use super::{Decider, locks_differ, named, refused};
 use crate::model::apply::apply;
@@ -14,6 +12,7 @@ use crate::model::config::Agent;
 use crate::model::id::{AgentName, TaskId};
 use crate::model::imported::ImportedTask;
 use crate::model::operation::{Action, Operation, Verb};
+use crate::model::ordered::IndexMap;
 use crate::model::refusal::Refusal;
 use crate::model::requirement::Findings;
 use crate::model::transition::{Authority, authorize};
@@ -42,7 +41,7 @@ impl Decider<'_> {
         if let Some(refusal) = self.strangers(wanted) {
             return Ok(refused(refusal));
         }
-        let mut made: IndexMap<TaskId, TaskChange> = IndexMap::new();
+        let mut made: IndexMap<TaskId, TaskChange> = IndexMap::default();
         let mut known = 0;
         let mut lock_change = false;
         for (nth, imported) in wanted.iter().enumerate() {

@@ -113,14 +113,14 @@ pub fn overlaps_among(works: &[&Work], ignore_case: bool) -> Overlaps {
     struct Entry<'a> {
         at: (usize, usize),
         lock: &'a str,
-        head: Head,
+        head: Head<'static>,
         pattern: OnceCell<Option<Pattern>>,
     }
     let mut entries: Vec<Entry<'_>> = Vec::new();
     for (i, work) in works.iter().enumerate() {
         for (n, lock) in work.files.iter().enumerate() {
-            let (head, pattern) = match path::normalise(lock, false) {
-                Ok(normal) => (Head::of(&normal, ignore_case), OnceCell::new()),
+            let (head, pattern) = match path::normal(lock) {
+                Ok(normal) => (Head::of(&normal, ignore_case).kept(), OnceCell::new()),
                 Err(_) => match Pattern::lenient(lock, ignore_case) {
                     Some(pattern) => (pattern.head().clone(), OnceCell::from(Some(pattern))),
                     None => continue,
@@ -164,7 +164,7 @@ pub fn overlaps_among(works: &[&Work], ignore_case: bool) -> Overlaps {
 
 /// Reads a lock, unless its beginning already tells that none of mine overlaps it.
 fn near(lock: &str, mine: &[Pattern], ignore_case: bool) -> Option<Pattern> {
-    if let Ok(normal) = path::normalise(lock, false) {
+    if let Ok(normal) = path::normal(lock) {
         let head = Head::of(&normal, ignore_case);
         if !mine.iter().any(|path| path.head().meets(&head)) {
             return None;

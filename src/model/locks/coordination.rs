@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::id::{AgentName, Millis, TaskId};
+use crate::model::ordered::{self, IndexMap};
 use crate::model::task::Task;
 use crate::model::time::rfc3339;
 use crate::model::vocabulary::{LockMode, Status};
@@ -45,7 +45,7 @@ pub struct Coordination {
 }
 
 /// The paths of one task.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Work {
     /// The task.
@@ -125,16 +125,28 @@ pub fn derive<'a>(tasks: impl Iterator<Item = &'a Task>) -> IndexMap<TaskId, Arc
 
 /// Returns the same; what a file says already is shared with it, which costs less than to say it again.
 pub fn derive_beside<'a>(file: &LocksFile, tasks: impl Iterator<Item = &'a Task>) -> IndexMap<TaskId, Arc<Work>> {
-    let said = |task: &Task, mode: LockMode| {
-        let LocksFile::Ours(file) = file else { return None };
-        file.current_work.get(&task.id).filter(|work| work.says(task, mode)).cloned()
+    let none = IndexMap::default();
+    let said = if let LocksFile::Ours(file) = file { &file.current_work } else { &none };
+    // Both mostly stand in the same order, so the next entry is mostly that of the next task.
+    let mut next = 0;
+    let mut of = |task: &Task, mode: LockMode| {
+        let at = match said.get_index(next) {
+            Some((id, _)) if *id == task.id => Some(next),
+            _ => said.get_index_of(&task.id),
+        };
+        let found = at.and_then(|at| said.get_index(at)).filter(|(_, work)| work.says(task, mode));
+        next = at.map_or(next, |at| at + 1);
+        found.map_or_else(|| Arc::new(Work::of(task, mode)), |(_, work)| work.clone())
     };
-    let mut work: IndexMap<TaskId, Arc<Work>> = tasks
-        .filter(|task| !task.files.is_empty())
-        .filter_map(|task| Some((task, mode_of(task.status)?)))
-        .map(|(task, mode)| (task.id.clone(), said(task, mode).unwrap_or_else(|| Arc::new(Work::of(task, mode)))))
-        .collect();
-    work.sort_unstable_keys();
+    let mut work = ordered::with_capacity(said.len() + 1);
+    for task in tasks.filter(|task| !task.files.is_empty()) {
+        if let Some(mode) = mode_of(task.status) {
+            work.insert(task.id.clone(), of(task, mode));
+        }
+    }
+    if !work.keys().is_sorted() {
+        work.sort_unstable_keys();
+    }
     work
 }
 
@@ -147,7 +159,7 @@ impl Coordination {
             current_work: work,
             shared_resources: empty_object(),
             notes: String::new(),
-            extra: IndexMap::new(),
+            extra: IndexMap::default(),
         }
     }
 
@@ -185,7 +197,7 @@ impl LocksFile {
     pub fn read(text: Option<&[u8]>) -> Self {
         let Some(text) = text else { return Self::Absent };
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-        let broken = |why: String| Self::Broken { why, kept: IndexMap::new() };
+        let broken = |why: String| Self::Broken { why, kept: IndexMap::default() };
         if text.trim_ascii().is_empty() {
             return broken("it is empty".to_owned());
         }
@@ -247,7 +259,7 @@ pub fn updated(old: &LocksFile, work: IndexMap<TaskId, Arc<Work>>, at: Millis) -
         LocksFile::Absent if work.is_empty() => return None,
         LocksFile::Ours(file) if file.current_work == work => return None,
         LocksFile::Foreign { .. } => return None,
-        LocksFile::Absent => (version(), empty_object(), String::new(), IndexMap::new()),
+        LocksFile::Absent => (version(), empty_object(), String::new(), IndexMap::default()),
         LocksFile::Ours(file) => {
             (file.version.clone(), file.shared_resources.clone(), file.notes.clone(), file.extra.clone())
         }
@@ -366,9 +378,9 @@ pub(super) mod tests {
         let work = work_of(&[task("in-progress", "t-1", &["src"])]);
         let old = LocksFile::Ours(updated(&LocksFile::Absent, work.clone(), AT).expect("locks"));
         assert_eq!(updated(&old, work, Millis(0)), None);
-        assert_eq!(updated(&LocksFile::Absent, IndexMap::new(), AT), None);
+        assert_eq!(updated(&LocksFile::Absent, IndexMap::default(), AT), None);
         // The last lock is gone: the file stays, without it.
-        assert!(updated(&old, IndexMap::new(), AT).is_some_and(|file| file.current_work.is_empty()));
+        assert!(updated(&old, IndexMap::default(), AT).is_some_and(|file| file.current_work.is_empty()));
     }
 
     #[test]
@@ -381,7 +393,7 @@ pub(super) mod tests {
         );
         // Its writer knows one kind of lock and spells the agent differently: the same locks.
         assert_eq!(updated(&old, work_of(&[task("in-progress", "t-1", &["src"])]), AT), None);
-        let new = updated(&old, IndexMap::new(), AT).expect("a lock is gone");
+        let new = updated(&old, IndexMap::default(), AT).expect("a lock is gone");
         assert_eq!(
             serde_json::to_string(&new).expect("it is plain"),
             concat!(
@@ -427,7 +439,7 @@ pub(super) mod tests {
         for text in ["", " \n", "{", "null", "\"x\"", "<<<<<<< HEAD\n{}", "\u{0}"] {
             let file = read(text);
             assert!(matches!(file, LocksFile::Broken { .. }), "{text:?}");
-            assert!(updated(&file, IndexMap::new(), AT).is_some(), "{text:?}");
+            assert!(updated(&file, IndexMap::default(), AT).is_some(), "{text:?}");
         }
         assert!(matches!(LocksFile::read(Some(b"{\"notes\": \"\xFF\"}")), LocksFile::Broken { .. }));
         for current_work in [
@@ -440,9 +452,9 @@ pub(super) mod tests {
                 format!(r#"{{"currentWork": {current_work}, "sharedResources": {{"a": 1}}, "notes": 7, "x": 2}}"#);
             let file = read(&text);
             assert!(matches!(file, LocksFile::Broken { .. }), "{text}");
-            let new = updated(&file, IndexMap::new(), AT).expect("built anew");
+            let new = updated(&file, IndexMap::default(), AT).expect("built anew");
             assert_eq!((new.shared_resources, new.notes.as_str()), (json!({"a": 1}), "7"));
-            assert_eq!(new.extra, IndexMap::from([("x".to_owned(), json!(2))]));
+            assert_eq!(new.extra, IndexMap::from_iter([("x".to_owned(), json!(2))]));
         }
     }
 }

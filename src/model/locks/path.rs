@@ -3,6 +3,8 @@
 //! Owns that form: components joined by single slashes, none of them empty, `.` or `..`. Whether a file of that
 //! name exists is nobody's business here.
 
+use std::borrow::Cow;
+
 /// Longest path in bytes: what Linux accepts in one call.
 pub const PATH_MAX: usize = 4096;
 
@@ -26,6 +28,18 @@ pub struct BadPath {
 /// [`BadPath`] when the text is empty, absolute, begins with a drive letter, has a `..` component, is longer than
 /// [`PATH_MAX`], or holds a control, zero-width or direction-changing character.
 pub fn normalise(text: &str, ignore_case: bool) -> Result<String, BadPath> {
+    let normal = normal(text)?;
+    Ok(if ignore_case { fold(&normal) } else { normal.into_owned() })
+}
+
+/// Returns the path in normal form as it is spelled; most are in it already.
+///
+/// # Errors
+/// As [`normalise`].
+pub(super) fn normal(text: &str) -> Result<Cow<'_, str>, BadPath> {
+    if is_plainly_normal(text) {
+        return Ok(Cow::Borrowed(text));
+    }
     let bad = |why| BadPath { text: text.chars().take(200).collect(), why };
     if text.is_empty() {
         return Err(bad("is empty"));
@@ -55,7 +69,13 @@ pub fn normalise(text: &str, ignore_case: bool) -> Result<String, BadPath> {
     if normal.is_empty() {
         return Err(bad("is the repository itself; the glob '**' stands for everything in it"));
     }
-    Ok(if ignore_case { fold(&normal) } else { normal })
+    Ok(Cow::Owned(normal))
+}
+
+/// Tells at a glance that a text is a path in normal form; most are. Of the rest nothing is told.
+fn is_plainly_normal(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b':');
+    text.len() <= PATH_MAX && text.split('/').all(|part| !matches!(part, "" | "." | "..") && part.bytes().all(is_plain))
 }
 
 /// Returns the path that a refused text comes nearest to: rooted in the repository, with `..` resolved.

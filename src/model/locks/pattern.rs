@@ -9,6 +9,8 @@
 //! so that those who share the work out by extension are not in each other's way. Characters are compared, where
 //! globset compares bytes; the two differ beyond ASCII only.
 
+use std::borrow::Cow;
+
 use super::automaton::Automaton;
 use super::glob;
 use super::path::{self, BadPath};
@@ -47,7 +49,7 @@ pub enum BadPattern {
 pub struct Pattern {
     entry: String,
     ignore_case: bool,
-    head: Head,
+    head: Head<'static>,
     /// Absent for a plain path, which needs no search.
     automaton: Option<Automaton>,
 }
@@ -59,8 +61,8 @@ impl Pattern {
     /// [`BadPattern`] when it leaves the repository, is not a well-formed glob, or is a glob longer than
     /// [`GLOB_MAX`].
     pub fn new(text: &str, ignore_case: bool) -> Result<Self, BadPattern> {
-        let normal = path::normalise(text, false)?;
-        let head = Head::of(&normal, ignore_case);
+        let normal = path::normal(text)?;
+        let head = Head::of(&normal, ignore_case).kept();
         let automaton = if head.is_whole { None } else { Some(compile(&normal, ignore_case)?) };
         Ok(Self { entry: text.to_owned(), ignore_case, head, automaton })
     }
@@ -85,7 +87,12 @@ impl Pattern {
         if path.len() > path::PATH_MAX {
             return None;
         }
-        Some(Self { entry: text.to_owned(), ignore_case, head: Head { text: path, is_whole: true }, automaton: None })
+        Some(Self {
+            entry: text.to_owned(),
+            ignore_case,
+            head: Head { text: path.into(), is_whole: true },
+            automaton: None,
+        })
     }
 
     /// Returns the entry as it was spelled.
@@ -98,7 +105,7 @@ impl Pattern {
         self.automaton.is_none()
     }
 
-    pub(super) fn head(&self) -> &Head {
+    pub(super) fn head(&self) -> &Head<'static> {
         &self.head
     }
 
@@ -111,7 +118,7 @@ impl Pattern {
     fn covers_folded(&self, path: &str) -> bool {
         match &self.automaton {
             None => !path.is_empty() && path::is_at_or_beneath(path, &self.head.text),
-            Some(automaton) => path.starts_with(&self.head.text) && automaton.covers(path),
+            Some(automaton) => path.starts_with(&*self.head.text) && automaton.covers(path),
         }
     }
 
@@ -135,7 +142,7 @@ impl Pattern {
             (None, None) => {
                 let longer = if self.head.text.len() < other.head.text.len() { &other.head } else { &self.head };
                 // Two entries that both stand for the whole repository have any path in common.
-                return Some(if longer.text.is_empty() { "a".to_owned() } else { longer.text.clone() });
+                return Some(if longer.text.is_empty() { "a".to_owned() } else { longer.text.to_string() });
             }
             (Some(a), Some(b)) => a.common_path(b),
             (Some(a), None) => a.common_path(&Automaton::of_path(&other.head.text)),
@@ -184,20 +191,25 @@ fn means_files(normal: &str) -> bool {
 
 /// How everything that an entry covers begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct Head<'a> {
     /// The entry up to its first wildcard.
-    text: String,
+    text: Cow<'a, str>,
     /// Whether that is all of it.
     is_whole: bool,
 }
 
-impl Head {
+impl<'a> Head<'a> {
     /// Returns the head of an entry in normal form.
-    pub(super) fn of(normal: &str, ignore_case: bool) -> Self {
+    pub(super) fn of(normal: &'a str, ignore_case: bool) -> Self {
         let end = normal.find(WILDCARDS);
         let text = &normal[..end.unwrap_or(normal.len())];
-        let text = if ignore_case { path::fold(text) } else { text.to_owned() };
+        let text = if ignore_case { Cow::Owned(path::fold(text)) } else { Cow::Borrowed(text) };
         Self { text, is_whole: end.is_none() }
+    }
+
+    /// Returns the same, to outlive the entry.
+    pub(super) fn kept(self) -> Head<'static> {
+        Head { text: Cow::Owned(self.text.into_owned()), is_whole: self.is_whole }
     }
 
     /// Returns the beginning.
@@ -206,13 +218,13 @@ impl Head {
     }
 
     /// Tells whether a path could begin with both heads; for two plain paths that is the whole answer.
-    pub(super) fn meets(&self, other: &Self) -> bool {
+    pub(super) fn meets(&self, other: &Head<'_>) -> bool {
         let (short, long) = if self.text.len() <= other.text.len() { (self, other) } else { (other, self) };
         if short.is_whole {
             // A glob such as `src*` may still match the plain path itself, which is as long as the head.
             path::is_at_or_beneath(&long.text, &short.text)
         } else {
-            long.text.starts_with(&short.text)
+            long.text.starts_with(&*short.text)
         }
     }
 }

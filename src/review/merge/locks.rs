@@ -14,7 +14,7 @@ pub(super) fn merge(base: Option<&Json>, ours: &Json, theirs: &Json) -> (Json, V
         |side: &Json| (side.get("lastUpdated").and_then(Json::as_str).unwrap_or_default().to_owned(), write(side));
     let winner = if text(ours) > text(theirs) { Side::Ours } else { Side::Theirs };
     let mut weighing = Weighing { winner, lost: Vec::new() };
-    let none = Members::new();
+    let none = Members::default();
     let [ours, theirs] = [ours, theirs].map(|side| side.as_object().unwrap_or(&none));
     let members =
         weighing.members("", base.and_then(Json::as_object), ours, theirs, |weighing, pointer, three| match pointer {
@@ -26,7 +26,7 @@ pub(super) fn merge(base: Option<&Json>, ours: &Json, theirs: &Json) -> (Json, V
 }
 
 fn work(weighing: &mut Weighing, pointer: &str, three: Three<'_>) -> Option<Json> {
-    let none = Members::new();
+    let none = Members::default();
     let [base, ours, theirs] = [three.base, three.ours, three.theirs].map(|work| work.and_then(Json::as_object));
     let mut entries = weighing.members(pointer, base, ours.unwrap_or(&none), theirs.unwrap_or(&none), entry);
     entries.sort_unstable_keys();

@@ -85,7 +85,7 @@ impl<'a> Moves<'a> {
     pub(super) fn of(base: Option<&'a Version<'a>>, side: &'a Version<'a>, other: &Version<'_>) -> Self {
         let key = "stateHistory";
         let new = only_in(&HISTORY, side.members.get(key), other.members.get(key));
-        let none = Members::new();
+        let none = Members::default();
         let before = base.map_or(&none, |base| base.members);
         let changed = |key: &str| !same(before.get(key), side.members.get(key));
         Self {

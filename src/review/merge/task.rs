@@ -104,7 +104,7 @@ impl<'a> Merge<'a> {
     fn run(mut self) -> (Json, Vec<Lost>) {
         let agree = |key| self.three(key).change() == Change::Agreed;
         let order = state::order(agree, &self.our_moves, &self.their_moves, self.weighing.winner);
-        let mut merged = Members::new();
+        let mut merged = Members::default();
         for key in keys_of_both(self.ours.members, self.theirs.members) {
             let pointer = join("", key);
             let three = self.three(key);

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use indexmap::IndexMap;
-
 use super::{Lost, Side};
+use crate::model::ordered::IndexMap;
 use crate::schema::Json;
 use crate::schema::document::join;
 
@@ -119,7 +118,7 @@ impl Weighing {
         theirs: &Members,
         mut merge: impl FnMut(&mut Self, &str, Three<'_>) -> Option<Json>,
     ) -> Members {
-        let mut merged = Members::new();
+        let mut merged = Members::default();
         for key in keys_of_both(ours, theirs) {
             if let Some(value) = merge(self, &join(pointer, key), Three::at(key, base, ours, theirs)) {
                 merged.insert(key.to_owned(), value);

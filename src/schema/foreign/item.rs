@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 
-use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
@@ -12,6 +11,7 @@ use super::{Item, KEPT, Problem, Reading, Rules, values};
 use crate::model::id::{AgentName, Millis, TaskId};
 use crate::model::imported::{ImportedTask, Standing};
 use crate::model::operation::NewTask;
+use crate::model::ordered::IndexMap;
 use crate::model::task::Block;
 use crate::model::vocabulary::{ArchivedReason, Phase, Priority, plain};
 use crate::schema::document::MAX_DEPTH;
@@ -86,7 +86,7 @@ pub(super) fn read(item: Item, id: Option<&TaskId>, rules: &Rules, reading: &mut
         brought.insert("fields".to_owned(), Value::Object(rest));
     }
     if !brought.is_empty() {
-        imported.task.extra = IndexMap::from([(KEPT.to_owned(), Value::Object(brought))]);
+        imported.task.extra = IndexMap::from_iter([(KEPT.to_owned(), Value::Object(brought))]);
     }
     reading.tasks.push(imported);
 }
