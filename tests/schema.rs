@@ -19,9 +19,10 @@ use squad::model::vocabulary::{
     AgentKind, ArchivedReason, BlockKind, Cause, Domain, Effect, EvidenceKind, Gate, IdentityPolicy, LockMode,
     LockPolicy, Phase, PlanPolicy, Priority, ReviewPolicy, Role, Status, SubtaskStatus,
 };
-use squad::schema::canonical::{typed, write};
+use squad::schema::canonical::write;
 use squad::schema::compile::{self, parse_violation};
 use squad::schema::document::{MAX_BYTES, MAX_DEPTH, line_of};
+use squad::schema::typed::typed;
 use squad::schema::{
     Json, Known, Violation, load_board, load_task, overlay, render, render_task, validate, validate_coordination,
 };

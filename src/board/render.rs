@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use super::files::{EntryKind, Files};
-use super::kept::{Read, TASKS_KEPT, TaskText};
+use super::kept::{KEPT_OF_A_CHANGE, Read, TaskText};
 use super::layout::{
     ARCHIVE_DIR, ATTRIBUTES, CONFIG, LIVE_DIR, TASKS_DIR, attributes_with_block, attributes_with_first_block, task_path,
 };
@@ -59,8 +59,7 @@ pub fn files_of(snapshot: &Snapshot, changes: &Changeset) -> Result<Vec<FileChan
 /// As [`files_of`].
 pub fn rendered(snapshot: &Snapshot, changes: &Changeset) -> Result<Vec<Rendered>, RenderFault> {
     let mut files = Vec::new();
-    // Of a whole board at once most would not be kept.
-    let is_kept = changes.tasks.len() <= TASKS_KEPT;
+    let is_kept = changes.tasks.len() <= KEPT_OF_A_CHANGE;
     for change in &changes.tasks {
         task_files(snapshot, change, is_kept, &mut files)?;
     }

@@ -342,7 +342,7 @@ impl Snapshot {
     pub(super) fn task_text(&self, id: &TaskId, place: &Place) -> Result<Option<Rc<TaskText>>, BoardFault> {
         let path = task_path(id, place);
         let Some(entry) = self.files().find(&path).map_err(BoardFault::Unreadable)? else { return Ok(None) };
-        let known = entry.id.and_then(|file| self.read.kept.task(file)).filter(|known| known.task.id == *id);
+        let known = entry.id.and_then(|file| self.read.kept.task(id, file));
         if let Some(known) = known.filter(|_| entry.kind == EntryKind::File) {
             return Ok(Some(known));
         }

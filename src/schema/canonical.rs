@@ -9,15 +9,20 @@ use serde_json::Value;
 
 use super::document::{Json, ParseFault, same_number};
 use super::keys::{Keys, Known, Shape};
-use crate::model::id::SAFE_INTEGER;
+use super::typed::typed;
 use crate::model::ordered::{IndexMap, with_capacity};
 use crate::model::task::Task;
 
 /// Returns the document as text: two spaces, `\n`, a final newline.
 pub fn write(document: &Json) -> String {
-    let mut out = String::new();
+    String::from_utf8(written(document)).expect("what is put together of texts is text")
+}
+
+/// Returns the same as bytes.
+fn written(document: &Json) -> Vec<u8> {
+    let mut out = Vec::new();
     write_value(&mut out, document, 0);
-    out.push('\n');
+    out.push(b'\n');
     out
 }
 
@@ -26,38 +31,37 @@ pub fn write_line(document: &Json) -> String {
     serde_json::to_string(document).expect("a document holds nothing that JSON cannot")
 }
 
-pub(super) fn write_value(out: &mut String, value: &Json, level: usize) {
+pub(super) fn write_value(out: &mut Vec<u8>, value: &Json, level: usize) {
     match value {
-        Json::Null => out.push_str("null"),
-        Json::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
-        Json::Number(spelling) => out.push_str(spelling),
+        Json::Null => out.extend_from_slice(b"null"),
+        Json::Bool(b) => out.extend_from_slice(if *b { b"true" } else { b"false" }),
+        Json::Number(spelling) => out.extend_from_slice(spelling.as_bytes()),
         Json::String(text) => write_string(out, text),
-        Json::Array(items) => write_list(out, '[', ']', items, level, |out, item| write_value(out, item, level + 1)),
-        Json::Object(members) => write_list(out, '{', '}', members, level, |out, (key, value)| {
+        Json::Array(items) => write_list(out, *b"[]", items, level, |out, item| write_value(out, item, level + 1)),
+        Json::Object(members) => write_list(out, *b"{}", members, level, |out, (key, value)| {
             write_string(out, key);
-            out.push_str(": ");
+            out.extend_from_slice(b": ");
             write_value(out, value, level + 1);
         }),
     }
 }
 
 pub(super) fn write_list<T>(
-    out: &mut String,
-    open: char,
-    close: char,
+    out: &mut Vec<u8>,
+    [open, close]: [u8; 2],
     items: impl IntoIterator<Item = T>,
     level: usize,
-    mut write: impl FnMut(&mut String, T),
+    mut write: impl FnMut(&mut Vec<u8>, T),
 ) {
-    let indent = |out: &mut String, level: usize| {
-        out.push('\n');
-        out.extend(std::iter::repeat_n("  ", level));
+    let indent = |out: &mut Vec<u8>, level: usize| {
+        out.push(b'\n');
+        out.resize(out.len() + 2 * level, b' ');
     };
     out.push(open);
     let mut first = true;
     for item in items {
         if !std::mem::take(&mut first) {
-            out.push(',');
+            out.push(b',');
         }
         indent(out, level + 1);
         write(out, item);
@@ -68,8 +72,8 @@ pub(super) fn write_list<T>(
     out.push(close);
 }
 
-pub(super) fn write_string(out: &mut String, text: &str) {
-    out.push_str(&serde_json::to_string(text).expect("a string is always JSON"));
+pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(out, text).expect("a string is always JSON");
 }
 
 /// Returns the task as bytes to store, laid over the file it was read from.
@@ -115,38 +119,9 @@ fn finish(original: Option<(&[u8], &Json)>, new: Json, known: Known) -> (Vec<u8>
     let bytes = match original {
         // Where nothing changes, a file that was laid out by hand stays as it is.
         Some((bytes, old)) if laid == *old => bytes.to_vec(),
-        _ => write(&laid).into_bytes(),
+        _ => written(&laid),
     };
     (bytes, laid)
-}
-
-/// Returns the document that a typed value serialises to.
-pub fn typed<T: Serialize>(value: &T) -> Json {
-    let value = serde_json::to_value(value).expect("board types serialise to JSON objects with string keys");
-    let mut document = Json::from(value);
-    plain_numbers(&mut document);
-    document
-}
-
-/// Spells whole doubles without a fraction, as every other writer of these files does.
-fn plain_numbers(value: &mut Json) {
-    match value {
-        Json::Number(spelling) => {
-            if let Some(plain) = plain_number(spelling) {
-                *spelling = plain;
-            }
-        }
-        Json::Array(items) => items.iter_mut().for_each(plain_numbers),
-        Json::Object(members) => members.values_mut().for_each(plain_numbers),
-        _ => {}
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "the range is checked first")]
-fn plain_number(spelling: &str) -> Option<Box<str>> {
-    let double: f64 = spelling.contains('.').then(|| spelling.parse().ok())??;
-    let whole = double.fract() == 0.0 && double.abs() <= SAFE_INTEGER as f64;
-    whole.then(|| (double as i64).to_string().into())
 }
 
 /// Lays a freshly serialised value over the document it was read from.

@@ -9,6 +9,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::quick;
 use crate::model::id::SAFE_INTEGER;
 use crate::model::ordered::{IndexMap, with_capacity};
 
@@ -141,6 +142,11 @@ impl Json {
             let (line, column) = place(bytes, error.valid_up_to());
             ParseFault { line: Some(line), column: Some(column), ..at_start(FaultKind::InvalidUtf8) }
         })?;
+        quick::document(text).map_or_else(|| Self::parse_slowly(text), Ok)
+    }
+
+    /// Reads a text of which the short way has told nothing.
+    pub(super) fn parse_slowly(text: &str) -> Result<Self, ParseFault> {
         let mut reader = serde_json::Deserializer::from_str(text);
         // The first pass looks at the syntax of the whole text, without recursion; what follows can rely on it.
         let raw = <&RawValue>::deserialize(&mut reader).map_err(|error| syntax(FaultKind::Syntax, &error))?;

@@ -9,10 +9,11 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::canonical::{lay, overlay, typed, write_list, write_string, write_value};
+use super::canonical::{lay, overlay, write_list, write_string, write_value};
 use super::compile::{parse_violation, validate_coordination};
 use super::document::{Json, MAX_BYTES, ParseFault};
 use super::keys::{Known, Shape};
+use super::typed::typed;
 use super::violation::Violation;
 use crate::model::locks::{Coordination, LocksFile, Work};
 use crate::model::ordered::IndexMap;
@@ -44,7 +45,7 @@ struct Entry {
     id: String,
     value: Json,
     /// The value as it is written.
-    text: String,
+    text: Vec<u8>,
     /// What it was made of and is read as, where laying that over it changes nothing and the schema lets it pass.
     proven: OnceCell<Arc<Work>>,
 }
@@ -117,7 +118,7 @@ impl Parts {
         if let Json::Object(members) = &mut document
             && let Some(Json::Object(found)) = members.get_mut(ENTRIES)
         {
-            let unproven = |(id, value)| Rc::new(Entry { id, value, text: String::new(), proven: OnceCell::new() });
+            let unproven = |(id, value)| Rc::new(Entry { id, value, text: Vec::new(), proven: OnceCell::new() });
             entries.extend(std::mem::take(found).into_iter().map(unproven));
         }
         Self { around: document, entries, fresh: Vec::new(), part: Vec::new() }
@@ -165,22 +166,22 @@ impl Parts {
     fn text<'a>(&self, entries: impl Iterator<Item = &'a Rc<Entry>> + Clone) -> Vec<u8> {
         // A text that grows by copying would be copied as often as it doubles.
         let size = entries.clone().map(|entry| entry.id.len() + entry.text.len() + 16).sum::<usize>();
-        let mut out = String::with_capacity(size + 1024);
+        let mut out = Vec::with_capacity(size + 1024);
         let mut entries = Some(entries);
-        write_list(&mut out, '{', '}', self.around.as_object().into_iter().flatten(), 0, |out, (key, value)| {
+        write_list(&mut out, *b"{}", self.around.as_object().into_iter().flatten(), 0, |out, (key, value)| {
             write_string(out, key);
-            out.push_str(": ");
+            out.extend_from_slice(b": ");
             match entries.take_if(|_| key == ENTRIES) {
-                Some(entries) => write_list(out, '{', '}', entries, 1, |out, entry| {
+                Some(entries) => write_list(out, *b"{}", entries, 1, |out, entry| {
                     write_string(out, &entry.id);
-                    out.push_str(": ");
-                    out.push_str(&entry.text);
+                    out.extend_from_slice(b": ");
+                    out.extend_from_slice(&entry.text);
                 }),
                 None => write_value(out, value, 1),
             }
         });
-        out.push('\n');
-        out.into_bytes()
+        out.push(b'\n');
+        out
     }
 
     /// Reads back what was made, which proves it, and returns what the whole file says; nothing where only the whole can tell.
@@ -204,7 +205,7 @@ impl Parts {
 
 impl Entry {
     fn new(id: String, value: Json) -> Rc<Self> {
-        let mut text = String::new();
+        let mut text = Vec::new();
         write_value(&mut text, &value, 2);
         Rc::new(Self { id, value, text, proven: OnceCell::new() })
     }

@@ -10,6 +10,7 @@ pub mod foreign;
 mod keys;
 pub mod locks;
 mod quick;
+pub mod typed;
 pub mod violation;
 
 pub use canonical::{lay_task, overlay, render, render_task};

@@ -1,29 +1,93 @@
-//! The short way to the value of a document that has nothing to report.
+//! The short way to a document that has nothing to report, and to the value of one.
 //!
-//! Strict reading ([`Json::parse`](super::Json::parse)) keeps every spelling and the place of every fault; most files
-//! of a board need neither. What is read here is what strict reading would give; on the least doubt nothing is.
+//! Strict reading ([`Json::parse`]) keeps every spelling and the place of every fault; most files of a board need
+//! neither. What is read here is what strict reading would give; on the least doubt nothing is.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::document::{MAX_BYTES, MAX_DEPTH};
+use super::document::{Json, MAX_BYTES, MAX_DEPTH};
 use super::keys::{Keys, Shape};
 use crate::model::id::SAFE_INTEGER;
+use crate::model::ordered::with_capacity;
 use crate::model::text;
 
-/// Returns the value of the document, as [`Json::to_value`](super::Json::to_value) has it; `None` where the document
-/// has a fault, or a number that is no plain integer within ±(2^53 - 1).
+/// Returns the value of the document, as [`Json::to_value`] has it; `None` where the document has a fault, or a number
+/// that is no plain integer within ±(2^53 - 1).
 pub(super) fn value(bytes: &[u8]) -> Option<Value> {
     if bytes.len() > MAX_BYTES {
         return None;
     }
-    let text = std::str::from_utf8(bytes).ok()?;
+    read(std::str::from_utf8(bytes).ok()?)
+}
+
+/// Returns the document that a text is; `None` where it has a fault, or a number that is no plain integer.
+pub(super) fn document(text: &str) -> Option<Json> {
+    read(text)
+}
+
+fn read<T: Made>(text: &str) -> Option<T> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Strict { depth: 0 }.deserialize(&mut reader).ok()?;
+    let made = Strict { depth: 0, makes: PhantomData }.deserialize(&mut reader).ok()?;
     reader.end().ok()?;
-    Some(value)
+    Some(made)
+}
+
+/// What is made of a text.
+trait Made: Sized {
+    const NULL: Self;
+    fn bool(v: bool) -> Self;
+    /// Nothing where there is doubt about how it would be read.
+    fn integer(v: i64) -> Option<Self>;
+    fn text(v: String) -> Self;
+    fn list(items: Vec<Self>) -> Self;
+    /// Nothing where a key stands twice.
+    fn members(members: Vec<(String, Self)>) -> Option<Self>;
+}
+
+impl Made for Value {
+    const NULL: Self = Self::Null;
+    fn bool(v: bool) -> Self {
+        Self::Bool(v)
+    }
+    fn integer(v: i64) -> Option<Self> {
+        (-SAFE_INTEGER..=SAFE_INTEGER).contains(&v).then(|| v.into())
+    }
+    fn text(v: String) -> Self {
+        Self::String(v)
+    }
+    fn list(items: Vec<Self>) -> Self {
+        Self::Array(items)
+    }
+    fn members(members: Vec<(String, Self)>) -> Option<Self> {
+        let mut map = Map::with_capacity(members.len());
+        let are_new = members.into_iter().all(|(key, value)| map.insert(key, value).is_none());
+        are_new.then_some(Self::Object(map))
+    }
+}
+
+impl Made for Json {
+    const NULL: Self = Self::Null;
+    fn bool(v: bool) -> Self {
+        Self::Bool(v)
+    }
+    fn integer(v: i64) -> Option<Self> {
+        Some(Self::Number(v.to_string().into()))
+    }
+    fn text(v: String) -> Self {
+        Self::String(v)
+    }
+    fn list(items: Vec<Self>) -> Self {
+        Self::Array(items)
+    }
+    fn members(members: Vec<(String, Self)>) -> Option<Self> {
+        let mut map = with_capacity(members.len());
+        let are_new = members.into_iter().all(|(key, value)| map.insert(key, value).is_none());
+        are_new.then_some(Self::Object(map))
+    }
 }
 
 /// Tells whether the value holds nothing that is odd but not wrong: no key that squad does not know, no direction
@@ -47,69 +111,72 @@ fn is_usual_in(value: &Value, shape: &Shape) -> bool {
 }
 
 /// Reads one value below that many objects and arrays.
-#[derive(Clone, Copy)]
-struct Strict {
+struct Strict<T> {
     depth: usize,
+    makes: PhantomData<T>,
 }
 
-impl Strict {
+impl<T> Clone for Strict<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Strict<T> {}
+
+impl<T> Strict<T> {
     fn deeper<E: Error>(self) -> Result<Self, E> {
-        if self.depth < MAX_DEPTH { Ok(Self { depth: self.depth + 1 }) } else { Err(E::custom("too deep")) }
+        if self.depth < MAX_DEPTH { Ok(Self { depth: self.depth + 1, ..self }) } else { Err(E::custom("too deep")) }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = Value;
-    fn deserialize<D: serde::Deserializer<'de>>(self, d: D) -> Result<Value, D::Error> {
+impl<'de, T: Made> DeserializeSeed<'de> for Strict<T> {
+    type Value = T;
+    fn deserialize<D: serde::Deserializer<'de>>(self, d: D) -> Result<T, D::Error> {
         d.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
-    type Value = Value;
+impl<'de, T: Made> Visitor<'de> for Strict<T> {
+    type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E: Error>(self) -> Result<T, E> {
+        Ok(T::NULL)
     }
-    fn visit_bool<E: Error>(self, v: bool) -> Result<Value, E> {
-        Ok(Value::Bool(v))
+    fn visit_bool<E: Error>(self, v: bool) -> Result<T, E> {
+        Ok(T::bool(v))
     }
-    fn visit_i64<E: Error>(self, v: i64) -> Result<Value, E> {
-        if (-SAFE_INTEGER..=SAFE_INTEGER).contains(&v) { Ok(v.into()) } else { Err(E::custom("large")) }
+    fn visit_i64<E: Error>(self, v: i64) -> Result<T, E> {
+        T::integer(v).ok_or_else(|| E::custom("large"))
     }
-    fn visit_u64<E: Error>(self, v: u64) -> Result<Value, E> {
+    fn visit_u64<E: Error>(self, v: u64) -> Result<T, E> {
         i64::try_from(v).map_err(E::custom).and_then(|v| self.visit_i64(v))
     }
-    fn visit_str<E: Error>(self, v: &str) -> Result<Value, E> {
-        Ok(Value::String(v.to_owned()))
+    fn visit_str<E: Error>(self, v: &str) -> Result<T, E> {
+        Ok(T::text(v.to_owned()))
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<T, A::Error> {
         let inner = self.deeper()?;
         let mut items = Vec::new();
         while let Some(item) = seq.next_element_seed(inner)? {
             items.push(item);
         }
-        Ok(Value::Array(items))
+        Ok(T::list(items))
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
         let inner = self.deeper()?;
-        let mut members = Map::new();
+        let mut members = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
-            let value = map.next_value_seed(inner)?;
-            if members.insert(key, value).is_some() {
-                return Err(A::Error::custom("a key that stands twice"));
-            }
+            members.push((key, map.next_value_seed(inner)?));
         }
-        Ok(Value::Object(members))
+        T::members(members).ok_or_else(|| A::Error::custom("a key that stands twice"))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Json;
     use super::*;
     use proptest::prelude::*;
 
@@ -148,6 +215,9 @@ mod tests {
             let strict = Json::parse(text.as_bytes()).ok().map(|document| document.to_value());
             if let Some(quick) = value(text.as_bytes()) {
                 prop_assert_eq!(Some(quick), strict);
+            }
+            if let Some(quick) = document(&text) {
+                prop_assert_eq!(Ok(quick), Json::parse_slowly(&text));
             }
         }
     }

@@ -201,7 +201,7 @@ pub(super) struct Head<'a> {
 impl<'a> Head<'a> {
     /// Returns the head of an entry in normal form.
     pub(super) fn of(normal: &'a str, ignore_case: bool) -> Self {
-        let end = normal.find(WILDCARDS);
+        let end = normal.bytes().position(|byte| WILDCARDS.contains(&char::from(byte)));
         let text = &normal[..end.unwrap_or(normal.len())];
         let text = if ignore_case { Cow::Owned(path::fold(text)) } else { Cow::Borrowed(text) };
         Self { text, is_whole: end.is_none() }
