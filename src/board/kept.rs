@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Oid;
 use crate::model::id::TaskId;
@@ -22,7 +23,7 @@ pub(super) const KEPT_OF_A_CHANGE: usize = 128;
 /// A task's file, which has passed the schema.
 pub struct TaskText {
     /// The text.
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<Vec<u8>>,
     /// The same, as a document.
     pub document: Json,
     /// The same, as a task.

@@ -1,9 +1,10 @@
 //! A changeset as files: what is written, and proof that it may be.
 //!
-//! Owns the step from decided types to bytes. Every file that comes out has been read back and has passed the
-//! schema: what would be broken never reaches the board.
+//! Owns the step from decided types to bytes. Every file that comes out is within the limits of reading and has passed
+//! the schema: what would be broken never reaches the board.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::files::{EntryKind, Files};
 use super::kept::{KEPT_OF_A_CHANGE, Read, TaskText};
@@ -31,7 +32,7 @@ pub struct FileChange {
     /// The path within the repository.
     pub path: String,
     /// The new content; `None` removes the file.
-    pub content: Option<Vec<u8>>,
+    pub content: Option<Arc<Vec<u8>>>,
 }
 
 /// Why a changeset cannot become files.
@@ -77,7 +78,7 @@ pub fn rendered(snapshot: &Snapshot, changes: &Changeset) -> Result<Vec<Rendered
         // What comes back from an earlier version may come back over a file that is damaged.
         let old = old.filter(|old| changes.returned.is_none() || old.is_document());
         let new = LocksText::laid(&locks_path, old.as_deref(), locks).map_err(RenderFault::Invalid)?;
-        let file = Rendered::written(&locks_path, new.bytes().to_vec());
+        let file = Rendered::written(&locks_path, new.bytes().clone());
         files.push(Rendered { read: Some(Read::Locks(Rc::new(new))), ..file });
     }
     if changes.founding {
@@ -96,7 +97,7 @@ pub fn rendered(snapshot: &Snapshot, changes: &Changeset) -> Result<Vec<Rendered
 pub fn first_attributes(snapshot: &Snapshot, changes: &Changeset) -> Result<Option<FileChange>, BoardFault> {
     let Some(config) = changes.config.as_ref().filter(|_| changes.founding) else { return Ok(None) };
     let new = attributes_with_first_block(attributes(snapshot)?.as_deref(), &config.locks.file);
-    Ok(Some(FileChange { path: ATTRIBUTES.to_owned(), content: Some(new.into_bytes()) }))
+    Ok(Some(FileChange { path: ATTRIBUTES.to_owned(), content: Some(Arc::new(new.into_bytes())) }))
 }
 
 fn attributes(snapshot: &Snapshot) -> Result<Option<String>, BoardFault> {
@@ -117,10 +118,11 @@ fn task_files(
     let path = task_path(id, &change.after);
     let (bytes, document) =
         lay_task(old.as_deref().map(|old| (&old.bytes[..], &old.document)), &change.task, &change.extra);
-    let task = strict_written(&path, id.as_str(), &bytes).map_err(errors_only)?;
+    let task = strict_written(&path, id.as_str(), &bytes, &document).map_err(errors_only)?;
     if let Some(before) = change.before.as_ref().filter(|before| **before != change.after) {
         files.push(Rendered::removed(task_path(id, before)));
     }
+    let bytes = Arc::new(bytes);
     let read = is_kept.then(|| Read::Task(Rc::new(TaskText { bytes: bytes.clone(), document, task })));
     files.push(Rendered { read, ..Rendered::written(&path, bytes) });
     Ok(())
@@ -185,8 +187,8 @@ fn errors_only(violations: Vec<Violation>) -> RenderFault {
 }
 
 impl Rendered {
-    fn written(path: &str, bytes: Vec<u8>) -> Self {
-        Self { change: FileChange { path: path.to_owned(), content: Some(bytes) }, read: None }
+    fn written(path: &str, bytes: impl Into<Arc<Vec<u8>>>) -> Self {
+        Self { change: FileChange { path: path.to_owned(), content: Some(bytes.into()) }, read: None }
     }
 
     fn removed(path: String) -> Self {
@@ -211,7 +213,7 @@ impl Overlay {
         for change in changes {
             match &change.content {
                 Some(bytes) => {
-                    self.files.insert(change.path.clone(), bytes.clone());
+                    self.files.insert(change.path.clone(), bytes.to_vec());
                 }
                 None => {
                     self.files.shift_remove(&change.path);

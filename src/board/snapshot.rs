@@ -24,7 +24,7 @@ use crate::model::id::{OpId, TaskId};
 use crate::model::locks::{LocksFile, normalise};
 use crate::model::task::{SCHEMA_VERSION, Task};
 use crate::review::{self, FileKind, id_mismatch};
-use crate::schema::{LocksText, Violation, load_board, load_task, load_written_task};
+use crate::schema::{Json, LocksText, Violation, load_board, load_task, load_written_task};
 
 /// From so many files on, a second thread parses what the first has read.
 const WORTH_A_THREAD: usize = 256;
@@ -348,7 +348,7 @@ impl Snapshot {
         }
         let bytes = self.bytes(&path, &entry).map_err(|v| broken(&[*v]))?;
         let (task, document) = strict(&path, id.as_str(), &bytes).map_err(|violations| broken(&violations))?;
-        let text = Rc::new(TaskText { bytes, document, task });
+        let text = Rc::new(TaskText { bytes: bytes.into(), document, task });
         if let Some(file) = entry.id {
             self.keep(file, Read::Task(text.clone()));
         }
@@ -530,12 +530,12 @@ pub fn strict(path: &str, stem: &str, bytes: &[u8]) -> Result<(Task, crate::sche
     Ok((task, document))
 }
 
-/// Reads a task's file that has just been written, and whose document is known by that, in the same way.
+/// Returns the same of a file that squad has put together: the document that its bytes are.
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn strict_written(path: &str, stem: &str, bytes: &[u8]) -> Result<Task, Vec<Violation>> {
-    let task = load_written_task(path, bytes)?;
+pub(super) fn strict_written(path: &str, stem: &str, bytes: &[u8], document: &Json) -> Result<Task, Vec<Violation>> {
+    let task = load_written_task(path, bytes, document)?;
     id_mismatch(path, stem, &task).map_or(Ok(task), |violation| Err(vec![violation]))
 }
 

@@ -279,7 +279,9 @@ impl fmt::Display for OpId {
 impl FromStr for OpId {
     type Err = BadName;
     fn from_str(s: &str) -> Result<Self, BadName> {
-        let ok = s.len() == 26 && s.bytes().all(|b| CROCKFORD.contains(&b)) && s.as_bytes()[0] <= b'7';
+        // Of the letters, four stand for none of the digits of base 32.
+        let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'A'..=b'Z') && !matches!(b, b'I' | b'L' | b'O' | b'U');
+        let ok = s.len() == 26 && s.bytes().all(is_digit) && s.as_bytes()[0] <= b'7';
         if !ok {
             return Err(BadName {
                 what: "operation id",

@@ -116,7 +116,7 @@ pub(super) fn decide_again(
     let mut wanted: BTreeMap<String, Vec<Option<Oid>>> = BTreeMap::new();
     let read = files.into_iter().map(|file| (file.change, file.read));
     for (file, read) in read.chain(first.map(|file| (file, None))) {
-        let blob = file.content.as_deref().map(Objects::hash_blob);
+        let blob = file.content.as_ref().map(|content| Objects::hash_blob(content));
         if let (Some(blob), Some(read)) = (blob, read) {
             before.keep(blob, read);
         }

@@ -127,12 +127,15 @@ pub fn load_board(file: &str, bytes: &[u8]) -> Result<(BoardConfig, Json), Vec<V
     load(file, bytes, Known::Board)
 }
 
-/// Returns the task that bytes are whose document is known, since squad has just written it.
+/// Returns the task that a document is which squad has put together and written as these bytes, as [`load_task`] would
+/// from the bytes. That a text says what its document does is a law of writing, and is not tried again each time.
 ///
 /// # Errors
 /// As [`load_task`].
-pub fn load_written_task(file: &str, bytes: &[u8]) -> Result<Task, Vec<Violation>> {
-    let task = lawful(bytes, Known::Task).and_then(|value| serde_json::from_value(value).ok());
+pub fn load_written_task(file: &str, bytes: &[u8], document: &Json) -> Result<Task, Vec<Violation>> {
+    debug_assert_eq!(Json::parse(bytes).as_ref().ok(), Some(document).filter(|d| d.is_read_back(bytes.len())));
+    let value = document.is_read_back(bytes.len()).then(|| document.to_value());
+    let task = value.filter(|v| is_lawful(v, Known::Task)).and_then(|value| serde_json::from_value(value).ok());
     task.map_or_else(|| load_task(file, bytes).map(|(task, _)| task), Ok)
 }
 
@@ -203,16 +206,15 @@ fn look<T: DeserializeOwned>(file: &str, bytes: &[u8], known: Known) -> Look<T> 
 
 /// Returns what the bytes are where nothing at all is to be said about them.
 fn without_fault<T: DeserializeOwned>(bytes: &[u8], known: Known) -> Option<T> {
-    let value = lawful(bytes, known).filter(|value| quick::is_usual(value, known.keys()))?;
+    let value = quick::value(bytes).filter(|value| is_lawful(value, known) && quick::is_usual(value, known.keys()))?;
     T::deserialize(value).ok()
 }
 
-/// Returns the value of bytes that are a document without any doubt, of this version, and keep the schema.
-fn lawful(bytes: &[u8], known: Known) -> Option<Value> {
-    let value = quick::value(bytes)?;
+/// Tells whether a value is of this version, and keeps the schema.
+fn is_lawful(value: &Value, known: Known) -> bool {
     let is_newer = value.get("schemaVersion").is_some_and(|v| v.as_u64().is_none_or(|v| v > SCHEMA_VERSION));
     let validator = shipped(known.schema()).expect("each known file has a schema").validator();
-    (!is_newer && validator.is_valid(&value)).then_some(value)
+    !is_newer && validator.is_valid(value)
 }
 
 /// Returns the violation that a text which is no document makes.

@@ -154,6 +154,18 @@ impl Json {
         Builder { text, path: Vec::new() }.build(raw)
     }
 
+    /// Tells whether what is written of the document, in so many bytes, is within the limits of reading.
+    pub(super) fn is_read_back(&self, bytes: usize) -> bool {
+        fn is_within(value: &Json, levels: usize) -> bool {
+            match value {
+                Json::Array(items) => levels > 0 && items.iter().all(|item| is_within(item, levels - 1)),
+                Json::Object(members) => levels > 0 && members.values().all(|member| is_within(member, levels - 1)),
+                _ => true,
+            }
+        }
+        bytes <= MAX_BYTES && is_within(self, MAX_DEPTH)
+    }
+
     /// Returns the member of that name, where this is an object that has it.
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.as_object()?.get(key)

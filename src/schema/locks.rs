@@ -23,7 +23,7 @@ const ENTRIES: &str = "currentWork";
 
 /// The locks file: its text and what it says.
 pub struct LocksText {
-    bytes: Vec<u8>,
+    bytes: Arc<Vec<u8>>,
     /// What it says, once somebody has asked: whoever writes the file and is done with it does not.
     file: OnceCell<Rc<LocksFile>>,
     /// What it is put together from, where squad has put it together.
@@ -53,11 +53,11 @@ struct Entry {
 impl LocksText {
     /// Reads what stands in the place of the locks file.
     pub fn read(bytes: Vec<u8>) -> Self {
-        Self { bytes, file: OnceCell::new(), parts: None }
+        Self { bytes: Arc::new(bytes), file: OnceCell::new(), parts: None }
     }
 
     /// Returns the text.
-    pub fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &Arc<Vec<u8>> {
         &self.bytes
     }
 
@@ -96,7 +96,7 @@ impl LocksText {
         let (mut parts, is_same) = Parts::laid(before, new);
         let bytes = match old {
             Some(old) if is_same => old.bytes.clone(),
-            _ => parts.text(parts.entries.iter()),
+            _ => Arc::new(parts.text(parts.entries.iter())),
         };
         // An entry that is as it was has been through this before.
         parts.part = parts.text(parts.fresh.iter().map(|at| &parts.entries[*at]));
@@ -288,7 +288,7 @@ mod tests {
             let mut here = before.map(|text| LocksText::read(text.as_bytes().to_vec()));
             for new in &line {
                 let laid = LocksText::laid(FILE, here.as_ref(), new);
-                let wanted = whole(here.as_ref().map(LocksText::bytes), new);
+                let wanted = whole(here.as_ref().map(|here| &here.bytes()[..]), new);
                 match (laid, wanted) {
                     (Ok(laid), Ok(wanted)) => {
                         prop_assert_eq!(std::str::from_utf8(laid.bytes()), std::str::from_utf8(&wanted));
@@ -299,7 +299,7 @@ mod tests {
                         );
                         here = Some(laid);
                     }
-                    (laid, wanted) => prop_assert_eq!(laid.map(|laid| laid.bytes), wanted),
+                    (laid, wanted) => prop_assert_eq!(laid.map(|laid| laid.bytes().to_vec()), wanted),
                 }
             }
         }

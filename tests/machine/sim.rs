@@ -155,7 +155,7 @@ impl Sim {
     pub fn lay(&mut self, task: &Task) {
         let path = squad::board::layout::task_path(&task.id, &Place::of(task));
         let bytes = serde_json::to_vec(task).expect("a task is plain");
-        self.files.apply(&[FileChange { path, content: Some(bytes) }]);
+        self.files.apply(&[FileChange { path, content: Some(bytes.into()) }]);
     }
 
     /// Returns the same board once more.
@@ -168,7 +168,7 @@ impl Sim {
         let place = there.snapshot().task(&task.id).expect("it can be read").expect("it is there").place;
         let path = squad::board::layout::task_path(&task.id, &place);
         let bytes = serde_json::to_vec(task).expect("a task is plain");
-        self.files.apply(&[FileChange { path, content: Some(bytes) }]);
+        self.files.apply(&[FileChange { path, content: Some(bytes.into()) }]);
     }
 
     /// Checks the files of the board.

@@ -109,7 +109,7 @@ impl World {
                 }
             }
             Some(Entry::Foreign) => {
-                let content = Some(format!("by hand, after {}\n", parent.len()).into_bytes());
+                let content = Some(format!("by hand, after {}\n", parent.len()).into_bytes().into());
                 files.apply(&[FileChange { path: "README.md".to_owned(), content }]);
             }
             Some(Entry::Declined(_)) | None => {}

@@ -37,9 +37,10 @@ pub fn normalise(text: &str, ignore_case: bool) -> Result<String, BadPath> {
 /// # Errors
 /// As [`normalise`].
 pub(super) fn normal(text: &str) -> Result<Cow<'_, str>, BadPath> {
-    if is_plainly_normal(text) {
-        return Ok(Cow::Borrowed(text));
-    }
+    if is_plainly_normal(text) { Ok(Cow::Borrowed(text)) } else { respelled(text).map(Cow::Owned) }
+}
+
+fn respelled(text: &str) -> Result<String, BadPath> {
     let bad = |why| BadPath { text: text.chars().take(200).collect(), why };
     if text.is_empty() {
         return Err(bad("is empty"));
@@ -69,13 +70,24 @@ pub(super) fn normal(text: &str) -> Result<Cow<'_, str>, BadPath> {
     if normal.is_empty() {
         return Err(bad("is the repository itself; the glob '**' stands for everything in it"));
     }
-    Ok(Cow::Owned(normal))
+    Ok(normal)
 }
 
 /// Tells at a glance that a text is a path in normal form; most are. Of the rest nothing is told.
 fn is_plainly_normal(text: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b':');
-    text.len() <= PATH_MAX && text.split('/').all(|part| !matches!(part, "" | "." | "..") && part.bytes().all(is_plain))
+    // What the part so far is made of: nothing, dots alone, or more.
+    let (mut length, mut dots) = (0, 0);
+    let is_name = |length: usize, dots: usize| length > 2 || dots < length;
+    for byte in text.bytes() {
+        match byte {
+            b'/' if !is_name(length, dots) => return false,
+            b'/' => (length, dots) = (0, 0),
+            b'\\' | b':' => return false,
+            _ if !byte.is_ascii_graphic() => return false,
+            _ => (length, dots) = (length + 1, dots + usize::from(byte == b'.')),
+        }
+    }
+    is_name(length, dots) && text.len() <= PATH_MAX
 }
 
 /// Returns the path that a refused text comes nearest to: rooted in the repository, with `..` resolved.
@@ -253,6 +265,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_path_that_is_in_normal_form_at_a_glance_is_in_it(text in r"(\.|a|b1|/|\\|:|-|\*| |é){1,8}") {
+            if is_plainly_normal(&text) {
+                prop_assert_eq!(respelled(&text), Ok(text));
+            }
+        }
+
         #[test]
         fn a_normal_form_is_its_own_normal_form(text in r"[aA.:/\\ é*-]{0,12}", ignore_case: bool) {
             if let Ok(normal) = normalise(&text, ignore_case) {
