@@ -403,10 +403,14 @@ pub(super) fn missing_or(oid: Oid, what: &'static str, error: git2::Error) -> Gi
     if error.code() == ErrorCode::NotFound { GitError::Missing { oid } } else { GitError::library(what)(error) }
 }
 
-/// Turns off the second hashing of every object on reading: what came in was hashed by git as it arrived.
+/// Turns off the second hashing of every object on reading, since what came in was hashed by git as it arrived, and the
+/// library's own cache of objects: what is read again is kept as what it means, and a history is gone through once.
 fn relax_library() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| git2::opts::strict_hash_verification(false));
+    ONCE.call_once(|| {
+        git2::opts::strict_hash_verification(false);
+        git2::opts::enable_caching(false);
+    });
 }
 
 #[cfg(all(test, unix))]
