@@ -221,22 +221,29 @@ impl Snapshot {
     /// Reads the files that the index does not know, and tells it, where they are those of a folder that has an id.
     fn read_with(&self, index: &Index, tree: Option<Oid>) -> Result<Live, BoardFault> {
         let entries = self.live_entries()?;
-        let mut cards = Vec::with_capacity(entries.len());
+        let (mut cards, mut ids) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
         let mut unknown = Vec::new();
-        for entry in &entries {
+        let files: Vec<Option<Oid>> = entries.iter().map(|entry| entry.id).collect();
+        for (entry, known) in entries.iter().zip(index.cards(&files)) {
             // A file that may not be there, or not under that name, is no task whatever it holds.
             let usual = |card: &Card| entry.kind == EntryKind::File && task_stem(&entry.name) == Some(card.id.as_str());
-            match entry.id.and_then(|id| index.known(id)).map(|known| known.card).filter(usual) {
-                Some(card) => cards.push(card),
-                None => unknown.push(entry.clone()),
+            match (entry.id, known.filter(usual)) {
+                (Some(id), Some(card)) => {
+                    ids.push(id);
+                    cards.push(card);
+                }
+                _ => unknown.push(entry.clone()),
             }
         }
-        let mut live = self.read_all(&unknown);
-        live.tasks.append(&mut cards);
-        let files: HashMap<&str, Oid> =
-            entries.iter().filter_map(|entry| Some((task_stem(&entry.name)?, entry.id?))).collect();
-        let known: Vec<(Oid, &Card)> =
-            live.tasks.iter().filter_map(|card| Some((*files.get(card.id.as_str())?, card))).collect();
+        let Live { tasks: mut read, invalid } = self.read_all(&unknown);
+        let by_name: HashMap<&str, Oid> =
+            unknown.iter().filter_map(|entry| Some((task_stem(&entry.name)?, entry.id?))).collect();
+        // What has no id is of no use to the next command, and stands at the end.
+        read.sort_by_key(|card| !by_name.contains_key(card.id.as_str()));
+        ids.extend(read.iter().map_while(|card| by_name.get(card.id.as_str())));
+        cards.append(&mut read);
+        let live = Live { tasks: cards, invalid };
+        let known: Vec<(Oid, &Card)> = ids.into_iter().zip(&live.tasks).collect();
         match tree {
             Some(tree) => index.keep(tree, &known, live.invalid.is_empty()),
             // What is staged has no tree, but reading all of it before each commit costs more than to keep it.

@@ -80,8 +80,8 @@ impl Card {
 
     /// Returns the calls of an agent that it has not answered; nothing where only the task itself tells.
     pub fn calls_of(&self, agent: &AgentName) -> Option<Vec<Call>> {
-        let name = agent.folded();
-        Some(self.calls.as_ref()?.iter().filter(|call| call.name == name).cloned().collect())
+        let calls = self.calls.as_ref()?.iter();
+        Some(calls.filter(|call| call.name.eq_ignore_ascii_case(agent.as_str())).cloned().collect())
     }
 
     /// Returns who has spoken last.

@@ -126,7 +126,7 @@ impl<'de> Deserialize<'de> for TaskId {
 /// touching one field of a hand-made task does not respell another. Names that squad writes are lower case
 /// ([`AgentName::new`]).
 #[derive(Debug, Clone)]
-pub struct AgentName(String);
+pub struct AgentName(Arc<str>);
 
 impl AgentName {
     /// Returns the checked name in lower case.
@@ -148,12 +148,12 @@ impl AgentName {
         if !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) {
             return Err(bad("may hold only letters, digits, '.', '_' and '-'"));
         }
-        Ok(Self(name))
+        Ok(Self(name.into()))
     }
 
     /// Returns a name as it stood in a file: boards made by hand hold names that squad would not make.
     pub fn as_found(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(text.into())
     }
 
     /// Returns the name as it is spelled.
@@ -164,6 +164,10 @@ impl AgentName {
     /// Returns the name in lower case.
     pub fn folded(&self) -> String {
         self.0.to_ascii_lowercase()
+    }
+
+    fn folded_bytes(&self) -> impl Iterator<Item = u8> {
+        self.0.bytes().map(|byte| byte.to_ascii_lowercase())
     }
 }
 
@@ -180,12 +184,13 @@ impl PartialOrd for AgentName {
 }
 impl Ord for AgentName {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.folded().cmp(&other.folded())
+        self.folded_bytes().cmp(other.folded_bytes())
     }
 }
 impl Hash for AgentName {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.folded().hash(state);
+        self.folded_bytes().for_each(|byte| state.write_u8(byte));
+        state.write_u8(0xFF);
     }
 }
 impl fmt::Display for AgentName {
@@ -211,7 +216,7 @@ impl<'de> Deserialize<'de> for AgentName {
         if text.trim().is_empty() {
             return Err(de::Error::invalid_value(Unexpected::Str(&text), &"a name"));
         }
-        Ok(Self(text))
+        Ok(Self(text.into()))
     }
 }
 

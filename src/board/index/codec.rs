@@ -51,12 +51,24 @@ impl Writer {
 }
 
 /// Reads what a [`Writer`] wrote; nothing where it is not that.
-pub struct Reader<'a>(pub &'a [u8]);
+pub struct Reader<'a> {
+    /// What has not been read.
+    pub rest: &'a [u8],
+    /// Names that were read, to be shared: there are far fewer of them than places where they stand.
+    names: Vec<AgentName>,
+}
+
+/// Most names that are kept to be shared.
+const NAMES_SHARED: usize = 64;
 
 impl<'a> Reader<'a> {
+    pub fn new(rest: &'a [u8]) -> Self {
+        Self { rest, names: Vec::new() }
+    }
+
     fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
         Some(*first)
     }
 
@@ -81,8 +93,8 @@ impl<'a> Reader<'a> {
     }
 
     pub fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
+        let (taken, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
         Some(taken)
     }
 
@@ -102,7 +114,7 @@ impl<'a> Reader<'a> {
     fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let len = usize::try_from(self.number()?).ok()?;
         // Each takes a byte at least, so a length that was tampered with asks for no memory.
-        if len > self.0.len() {
+        if len > self.rest.len() {
             return None;
         }
         let mut values = Vec::with_capacity(len);
@@ -121,7 +133,15 @@ impl<'a> Reader<'a> {
     }
 
     fn name(&mut self) -> Option<AgentName> {
-        self.text().map(AgentName::as_found)
+        let text = self.text()?;
+        if let Some(name) = self.names.iter().find(|name| name.as_str() == text) {
+            return Some(name.clone());
+        }
+        let name = AgentName::as_found(text);
+        if self.names.len() < NAMES_SHARED {
+            self.names.push(name.clone());
+        }
+        Some(name)
     }
 
     fn id(&mut self) -> Option<TaskId> {

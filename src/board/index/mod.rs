@@ -6,10 +6,12 @@
 
 mod codec;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::thread;
 
 use codec::{Reader, Writer};
 
@@ -25,6 +27,9 @@ const MAGIC: &[u8; 8] = b"squadidx";
 
 /// Bytes before the records begin to be described: magic, fingerprint, checksum, length.
 const HEAD: usize = 32;
+
+/// From so many cards on, a second thread reads half of them.
+const WORTH_A_THREAD: usize = 512;
 
 /// Bytes of an object's id.
 const ID: usize = 20;
@@ -42,15 +47,6 @@ const RULES: [&str; 6] = [
 /// The mark of a file that breaks no rule of its own.
 const CLEAN: u8 = 1;
 
-/// What is known of one file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Known {
-    /// Its card.
-    pub card: Card,
-    /// Whether it breaks no rule of its own.
-    pub is_clean: bool,
-}
-
 /// The index of a clone.
 pub struct Index {
     file: PathBuf,
@@ -61,10 +57,12 @@ pub struct Index {
 #[derive(Default)]
 struct Loaded {
     bytes: Vec<u8>,
-    /// The folder of live tasks that the file was written for, by its tree, and its files in order.
-    folder: Option<(Oid, Vec<Oid>)>,
-    /// Where in the bytes the record of each file is, sorted by id.
+    /// The folder of live tasks that the file was written for, by its tree, where the records are those of all its files.
+    folder: Option<Oid>,
+    /// Where in the bytes the record of each file is, in the order of the folder.
     records: Vec<(Oid, u32)>,
+    /// The same, sorted by id, for whoever looks for one file.
+    by_id: OnceCell<Vec<(Oid, u32)>>,
 }
 
 impl Index {
@@ -83,19 +81,24 @@ impl Index {
     /// its files.
     pub fn folder(&self, tree: Oid) -> Option<Vec<Card>> {
         let loaded = self.loaded();
-        let (_, files) = loaded.folder.as_ref().filter(|(known, _)| *known == tree)?;
-        files.iter().map(|file| loaded.known(*file).map(|known| known.card)).collect()
+        if loaded.folder != Some(tree) {
+            return None;
+        }
+        let places: Vec<_> = loaded.records.iter().map(|(_, at)| Some(*at)).collect();
+        loaded.cards(&places).into_iter().collect()
     }
 
-    /// Returns what is known of a file.
-    pub fn known(&self, file: Oid) -> Option<Known> {
-        self.loaded().known(file)
+    /// Returns the cards of files, as far as they are known.
+    pub fn cards(&self, files: &[Option<Oid>]) -> Vec<Option<Card>> {
+        let loaded = self.loaded();
+        let places: Vec<_> = files.iter().map(|file| loaded.place_of((*file)?)).collect();
+        loaded.cards(&places)
     }
 
     /// Tells whether a file is known to break no rule of its own.
     pub fn is_clean(&self, file: Oid) -> bool {
         let loaded = self.loaded();
-        loaded.mark_of(file).is_some_and(|at| loaded.bytes[at] == CLEAN)
+        loaded.place_of(file).is_some_and(|at| loaded.bytes[at as usize] == CLEAN)
     }
 
     /// Keeps the cards of a folder of live tasks for the next command; `is_whole` tells whether they are all that it
@@ -103,9 +106,8 @@ impl Index {
     /// same reading again.
     pub fn keep(&self, tree: Oid, cards: &[(Oid, &Card)], is_whole: bool) {
         let loaded = self.loaded();
-        let same_folder = loaded.folder.as_ref().is_some_and(|(known, _)| *known == tree);
-        let all_known = cards.iter().all(|(file, _)| loaded.mark_of(*file).is_some());
-        if all_known && (same_folder || !is_whole) {
+        let all_known = || cards.iter().all(|(file, _)| loaded.place_of(*file).is_some());
+        if loaded.folder == Some(tree) || !is_whole && all_known() {
             return;
         }
         let records = cards.iter().map(|(file, card)| (*file, *card, self.is_clean(*file)));
@@ -122,7 +124,7 @@ impl Index {
     /// Takes note of files that break no rule of their own.
     pub fn mark_clean(&self, files: &[Oid]) {
         let loaded = self.loaded();
-        let marks: Vec<usize> = files.iter().filter_map(|file| loaded.mark_of(*file)).collect();
+        let marks: Vec<usize> = files.iter().filter_map(|file| Some(loaded.place_of(*file)? as usize)).collect();
         if marks.iter().all(|at| loaded.bytes[*at] == CLEAN) {
             return;
         }
@@ -133,8 +135,9 @@ impl Index {
     }
 
     fn replace(&self, bytes: Vec<u8>) {
-        let _ = write_whole(&self.file, &bytes);
-        *self.loaded.borrow_mut() = Loaded::read(bytes).map(Rc::new);
+        // Most commands do not ask again; where it could not be written, it is known all the same.
+        let is_written = write_whole(&self.file, &bytes).is_ok();
+        *self.loaded.borrow_mut() = if is_written { None } else { Loaded::read(bytes).map(Rc::new) };
     }
 }
 
@@ -151,33 +154,61 @@ impl Loaded {
         {
             return None;
         }
-        let mut r = Reader(body);
+        let mut r = Reader::new(body);
         let tree = Oid::from_bytes(r.bytes(ID)?)?;
         let is_whole = r.number()? == 1;
         let count = usize::try_from(r.number()?).ok()?;
-        let (mut files, mut records) = (Vec::new(), Vec::new());
+        let mut records = Vec::new();
         for _ in 0..count {
             let file = Oid::from_bytes(r.bytes(ID)?)?;
             let len = usize::try_from(r.number()?).ok().filter(|len| *len > 0)?;
-            let at = u32::try_from(bytes.len() - r.0.len()).ok()?;
+            let at = u32::try_from(bytes.len() - r.rest.len()).ok()?;
             r.bytes(len)?;
-            files.push(file);
             records.push((file, at));
         }
-        records.sort_unstable();
-        Some(Self { folder: is_whole.then_some((tree, files)), records, bytes })
+        Some(Self { folder: is_whole.then_some(tree), records, by_id: OnceCell::new(), bytes })
     }
 
     /// Returns where the mark of a file's record is, which its card follows.
-    fn mark_of(&self, file: Oid) -> Option<usize> {
-        let at = self.records.binary_search_by_key(&file, |(known, _)| *known).ok()?;
-        Some(self.records[at].1 as usize)
+    fn place_of(&self, file: Oid) -> Option<u32> {
+        let records = self.by_id.get_or_init(|| {
+            let mut records = self.records.clone();
+            records.sort_unstable();
+            records
+        });
+        let at = records.binary_search_by_key(&file, |(known, _)| *known).ok()?;
+        Some(records[at].1)
     }
 
-    fn known(&self, file: Oid) -> Option<Known> {
-        let (mark, card) = self.bytes.get(self.mark_of(file)?..)?.split_first()?;
-        Some(Known { card: codec::read(&mut Reader(card))?, is_clean: *mark == CLEAN })
+    /// Returns the cards of the records at these places.
+    fn cards(&self, places: &[Option<u32>]) -> Vec<Option<Card>> {
+        if places.len() < WORTH_A_THREAD {
+            return cards(&self.bytes, places, places.len());
+        }
+        let (one, other) = places.split_at(places.len() / 2);
+        let bytes = &self.bytes;
+        thread::scope(|scope| {
+            let other = scope.spawn(|| cards(bytes, other, other.len()));
+            let mut cards = cards(bytes, one, places.len());
+            cards.append(&mut other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            cards
+        })
     }
+}
+
+/// Reads the cards of records, into a list that has room for more.
+fn cards(bytes: &[u8], places: &[Option<u32>], room: usize) -> Vec<Option<Card>> {
+    let mut r = Reader::new(&[]);
+    let mut cards = Vec::with_capacity(room);
+    for place in places {
+        // The mark stands before the card.
+        let record = place.and_then(|at| bytes.get(at as usize + 1..));
+        cards.push(record.and_then(|record| {
+            r.rest = record;
+            codec::read(&mut r)
+        }));
+    }
+    cards
 }
 
 fn write<'a>(tree: Oid, is_whole: bool, records: impl ExactSizeIterator<Item = (Oid, &'a Card, bool)>) -> Vec<u8> {
