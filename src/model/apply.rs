@@ -293,17 +293,17 @@ impl<'a> Step<'a> {
             Action::Reopen { reason } => self.reopen(reason),
             Action::RequestComplete { note } => {
                 self.task.completion_request =
-                    Some(CompletionRequest { by: actor.name.clone(), at: self.at, note: note.clone() });
+                    Some(Box::new(CompletionRequest { by: actor.name.clone(), at: self.at, note: note.clone() }));
                 self.record(None);
             }
             Action::Override { gate, reason } => {
-                self.task.emergency_override = Some(Override {
+                self.task.emergency_override = Some(Box::new(Override {
                     authorized_by: actor.name.clone(),
                     gate: Some(*gate),
                     reason: reason.clone(),
                     timestamp: self.at,
                     bypassed_state: None,
-                });
+                }));
                 self.record(Some(reason));
             }
             Action::Import { tasks } => self.import(tasks),
@@ -335,7 +335,7 @@ impl<'a> Step<'a> {
                     at: self.at,
                     process: None,
                 });
-                self.task.last_error = error;
+                self.task.last_error = error.map(Box::new);
                 return self.block(reason, block);
             }
             Standing::Completed { at, deliverable } => {
@@ -479,7 +479,7 @@ impl<'a> Step<'a> {
         self.end_claim();
         let summary: String = error.message.chars().take(BLOCKED_BY_CHARS).collect();
         self.task.attempt += 1;
-        self.task.last_error = Some(error);
+        self.task.last_error = Some(Box::new(error));
         if self.task.attempt >= self.config.limits.attempts {
             self.task.blocked_by = Some(summary);
             self.task.blocked_at = Some(self.at);
@@ -517,7 +517,7 @@ impl<'a> Step<'a> {
         self.task.epoch = self.task.epoch.next();
         self.enter(Status::Backlog, Some(reason));
         if let Some(entry) = self.task.state_history.last_mut() {
-            entry.completion = Some(completion);
+            entry.completion = Some(Box::new(completion));
         }
     }
 }

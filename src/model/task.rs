@@ -13,7 +13,8 @@ use super::vocabulary::{
 /// The newest `schemaVersion` that this build can write.
 pub const SCHEMA_VERSION: u64 = 1;
 
-/// A task. The order of the fields is the order in which new keys are written.
+/// A task. The order of the fields is the order in which new keys are written. What few tasks have is boxed: a board of
+/// ten thousand is held in memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Task {
@@ -84,7 +85,7 @@ pub struct Task {
     pub backoff_level: u32,
     /// The last thing that went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_error: Option<LastError>,
+    pub last_error: Option<Box<LastError>>,
     /// Not to be claimed before this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Millis>,
@@ -135,10 +136,10 @@ pub struct Task {
     pub completed_at: Option<Millis>,
     /// Somebody says it is done and asks for a verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub completion_request: Option<CompletionRequest>,
+    pub completion_request: Option<Box<CompletionRequest>>,
     /// A gate that the owner has lifted for the next edge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub emergency_override: Option<Override>,
+    pub emergency_override: Option<Box<Override>>,
     /// Why it was put away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived_reason: Option<ArchivedReason>,
@@ -567,7 +568,7 @@ pub struct HistoryEntry {
     pub reason: Option<String>,
     /// What a reopened task had been completed with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub completion: Option<Completion>,
+    pub completion: Option<Box<Completion>>,
 }
 
 /// What a reopened task had been completed with.

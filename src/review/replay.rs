@@ -577,7 +577,7 @@ fn lifted(state: &Task, gate: Gate, entry: &HistoryEntry) -> Task {
         timestamp: entry.timestamp,
         bypassed_state: None,
     };
-    Task { emergency_override: Some(lifted), ..state.clone() }
+    Task { emergency_override: Some(Box::new(lifted)), ..state.clone() }
 }
 
 /// Takes from the new version what changes without an entry in the history. Who may do so is looked at apart.

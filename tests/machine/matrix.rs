@@ -152,7 +152,8 @@ fn board(phase: Phase, variant: Variant) -> Sim {
         Variant::Unassigned => task.assigned = None,
         Variant::Requested(who) => {
             let at = task.updated_at;
-            task.completion_request = Some(squad::model::task::CompletionRequest { by: name(who), at, note: None });
+            task.completion_request =
+                Some(squad::model::task::CompletionRequest { by: name(who), at, note: None }.into());
         }
         Variant::Usual | Variant::WorkOfTheManager => {}
     }
