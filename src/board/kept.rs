@@ -1,7 +1,7 @@
 //! What has been read of files in this process, for whoever comes by the same content again.
 //!
-//! Keyed by the ids of blobs, which never mean another content: so whatever is found here is what reading would give, and
-//! what was written and read back need not be read once more as what the next change is made on.
+//! Told by the ids of blobs, which never mean another content: so whatever is found here is what reading would give, and
+//! what was written need not be read once more as what the next change is made on.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

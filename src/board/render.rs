@@ -18,7 +18,7 @@ use crate::model::locks::LocksFile;
 use crate::model::ordered::IndexMap;
 use crate::schema::{Known, LocksText, Violation, lay_task, load_board, render, render_task};
 
-/// A file of a changeset, with what was made of it when it was read back.
+/// A file of a changeset, with what it says as the rules read it.
 pub struct Rendered {
     /// The file.
     pub change: FileChange,
@@ -54,7 +54,7 @@ pub fn files_of(snapshot: &Snapshot, changes: &Changeset) -> Result<Vec<FileChan
     Ok(rendered(snapshot, changes)?.into_iter().map(|file| file.change).collect())
 }
 
-/// Returns the same, each with what was read back: for whoever goes on from there.
+/// Returns the same, each with what it says: for whoever goes on from there.
 ///
 /// # Errors
 /// As [`files_of`].

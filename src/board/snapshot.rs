@@ -236,11 +236,15 @@ impl Snapshot {
             }
         }
         let Live { tasks: mut read, invalid } = self.read_all(&unknown);
-        let by_name: HashMap<&str, Oid> =
-            unknown.iter().filter_map(|entry| Some((task_stem(&entry.name)?, entry.id?))).collect();
+        let mut by_name: HashMap<&str, Option<Oid>> = HashMap::with_capacity(unknown.len());
+        for entry in &unknown {
+            // A folder that has a name twice does not tell which of the two a card is of.
+            by_name.entry(task_stem(&entry.name).unwrap_or_default()).and_modify(|id| *id = None).or_insert(entry.id);
+        }
+        let id_of = |card: &Card| by_name.get(card.id.as_str()).copied().flatten();
         // What has no id is of no use to the next command, and stands at the end.
-        read.sort_by_key(|card| !by_name.contains_key(card.id.as_str()));
-        ids.extend(read.iter().map_while(|card| by_name.get(card.id.as_str())));
+        read.sort_by_key(|card| id_of(card).is_none());
+        ids.extend(read.iter().map_while(id_of));
         cards.append(&mut read);
         let live = Live { tasks: cards, invalid };
         let known: Vec<(Oid, &Card)> = ids.into_iter().zip(&live.tasks).collect();

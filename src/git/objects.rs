@@ -119,7 +119,7 @@ pub struct CommitInfo {
 pub struct Objects {
     pub(super) repo: Repository,
     shallow_file: PathBuf,
-    /// The trees that were read last, newest in front. libgit2 keeps none that is larger than a page, and reading a
+    /// The trees that were read last, newest in front. The library keeps none, and reading a
     /// folder of ten thousand files anew for each path in it costs more than all else that a command does.
     trees: RefCell<VecDeque<(Oid, Rc<Tree>)>>,
     /// What is built and not yet on the disk, where building happens in memory.

@@ -20,7 +20,7 @@ use super::signing::Signers;
 use crate::board::layout::{self, stem_of};
 use crate::board::receipt;
 use crate::board::snapshot::Snapshot;
-use crate::board::store::{AccessFault, BoardStore};
+use crate::board::store::{AccessFault, BoardStore, Opening};
 use crate::board::{CommitInfo, Oid};
 use crate::model::board::{Board, Changeset};
 use crate::model::code::ErrorCode;
@@ -32,10 +32,10 @@ use crate::schema::Violation;
 /// Most threads that decide at once: each holds a board of its own.
 const MOST_THREADS: usize = 4;
 
-/// How many commits are worth a further thread, which has to read the board once.
-const WORTH_A_THREAD: usize = 500;
+/// How many commits are worth a further thread. In a debug build few are, so that tests share them out.
+const WORTH_A_THREAD: usize = if cfg!(debug_assertions) { 4 } else { 500 };
 
-/// How many parts each thread takes, one after the other.
+/// How many parts each thread takes, one after the other; for each it has to read the board once.
 const PARTS_A_THREAD: usize = 2;
 
 /// What an audit found.
@@ -91,6 +91,8 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
 
 /// Decides what is due, in as many threads as are worth their while: each part of the history begins with the board that
 /// the part before it ends with, as the history has it, so none has to wait for another.
+///
+/// Boards of the past are read without the index, which is there for the next command and the board of now.
 fn decided(
     board: &BoardStore,
     task: Option<&TaskId>,
@@ -102,27 +104,44 @@ fn decided(
     // A board grows, so the newest part costs most and the oldest least: begun with the newest, threads end together.
     let parts = Mutex::new(due.chunks(due.len().div_ceil(parts).max(1)).rev());
     let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let all = |board: &BoardStore| -> Result<Vec<Finding>, Failure> {
-        let mut auditor = Auditor::new(board, task, ask);
-        while let Some(part) = next() {
-            auditor.all(part)?;
-        }
-        Ok(auditor.found)
+    let all = |opening: Opening| {
+        let mut at = 0;
+        let decide = |at: &mut usize| -> Result<Vec<Finding>, Failure> {
+            let board = opening.open()?;
+            let mut auditor = Auditor::new(&board, task, ask);
+            while let Some(part) = next() {
+                *at = part[0].at;
+                auditor.all(part)?;
+            }
+            Ok(auditor.found)
+        };
+        decide(&mut at).map_err(|failure| {
+            // There will be no verdict, so nobody need go on.
+            while next().is_some() {}
+            (at, failure)
+        })
     };
     let all = &all;
-    thread::scope(|scope| {
+    let done: Vec<_> = thread::scope(|scope| {
         let others: Vec<_> = (1..threads)
             .map(|_| {
                 let opening = board.opening();
-                scope.spawn(move || all(&opening.open()?))
+                scope.spawn(move || all(opening))
             })
             .collect();
-        let mut found: Vec<Finding> = all(board)?;
-        for other in others {
-            found.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+        let mut done = vec![all(board.opening())];
+        done.extend(others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic))));
+        done
+    });
+    let (mut found, mut failed) = (Vec::new(), None);
+    for part in done {
+        match part {
+            Ok(part) => found.extend(part),
+            // Of several failures, the one that comes first in the history.
+            Err(one) => failed = Some(one).into_iter().chain(failed).min_by_key(|(at, _)| *at),
         }
-        Ok(found)
-    })
+    }
+    failed.map_or(Ok(found), |(_, failure)| Err(failure))
 }
 
 /// Returns how many threads so many commits are shared out to.
@@ -262,6 +281,8 @@ impl<'a> Auditor<'a> {
     }
 
     fn all(&mut self, due: &[Due]) -> Result<(), Failure> {
+        // What comes next may be years away.
+        (self.known, self.seen) = (None, None);
         for Due { at, commit, operation } in due {
             self.at = *at;
             match operation {

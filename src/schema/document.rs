@@ -120,7 +120,7 @@ impl Json {
     /// Returns the document that these bytes are.
     ///
     /// # Errors
-    /// [`ParseFault`] for the first thing that is wrong; limits are checked before anything is built.
+    /// [`ParseFault`] for the first thing that is wrong; nothing larger than the limit is looked at.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseFault> {
         Self::parse_up_to(bytes, MAX_BYTES)
     }

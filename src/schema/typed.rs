@@ -1,7 +1,8 @@
 //! A typed value as the document that it serialises to.
 //!
 //! What `serde_json` would make of it, made in one go: a change of a task serialises the whole of it. Whole doubles are
-//! spelled without a fraction, as every other writer of these files does.
+//! spelled without a fraction, as every other writer of these files does. Keys are strings, as those of all types of the
+//! board are; a document itself is no typed value.
 
 use serde::ser::{
     Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
