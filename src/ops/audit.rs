@@ -7,7 +7,6 @@
 use std::collections::{HashMap, HashSet};
 use std::num::NonZero;
 use std::panic::resume_unwind;
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -32,11 +31,8 @@ use crate::schema::Violation;
 /// Most threads that decide at once: each holds a board of its own.
 const MOST_THREADS: usize = 4;
 
-/// How many commits are worth a further thread. In a debug build few are, so that tests share them out.
+/// How many commits are worth a further thread, which has to read the board once. In a debug build few are, so that tests share them out.
 const WORTH_A_THREAD: usize = if cfg!(debug_assertions) { 4 } else { 500 };
-
-/// How many parts each thread takes, one after the other; for each it has to read the board once.
-const PARTS_A_THREAD: usize = 2;
 
 /// What an audit found.
 #[derive(Debug, Default)]
@@ -79,7 +75,7 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
     let oldest_first = line.into_iter().rev().enumerate();
     let due: Vec<Due> = oldest_first.filter_map(|(at, (commit, said))| ledger.enter(at, commit, said)).collect();
     let mut found = ledger.found;
-    found.extend(decided(&session.board, task, ask, &due)?);
+    found.extend(decided(&session.board, task, ask, &due)?.into_iter().flatten());
     // Each part has its own order already, and a commit is in one part only.
     found.sort_by_key(|finding| (finding.at, finding.rank));
     let mut told_of_signers = false;
@@ -98,50 +94,42 @@ fn decided(
     task: Option<&TaskId>,
     ask: Option<Duration>,
     due: &[Due],
-) -> Result<Vec<Finding>, Failure> {
-    let threads = threads(due.len());
-    let parts = if threads > 1 { threads * PARTS_A_THREAD } else { 1 };
-    // A board grows, so the newest part costs most and the oldest least: begun with the newest, threads end together.
-    let parts = Mutex::new(due.chunks(due.len().div_ceil(parts).max(1)).rev());
-    let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let all = |opening: Opening| {
-        let mut at = 0;
-        let decide = |at: &mut usize| -> Result<Vec<Finding>, Failure> {
-            let board = opening.open()?;
-            let mut auditor = Auditor::new(&board, task, ask);
-            while let Some(part) = next() {
-                *at = part[0].at;
-                auditor.all(part)?;
-            }
-            Ok(auditor.found)
-        };
-        decide(&mut at).map_err(|failure| {
-            // There will be no verdict, so nobody need go on.
-            while next().is_some() {}
-            (at, failure)
-        })
-    };
+) -> Result<Vec<Vec<Finding>>, Failure> {
+    let all = |opening: Opening, part| Auditor::new(&opening.open()?, task, ask).all(part);
     let all = &all;
+    let mut parts = shared_out(due, threads(due.len())).into_iter();
+    let first = parts.next().unwrap_or_default();
     let done: Vec<_> = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads)
-            .map(|_| {
+        let others: Vec<_> = parts
+            .map(|part| {
                 let opening = board.opening();
-                scope.spawn(move || all(opening))
+                scope.spawn(move || all(opening, part))
             })
             .collect();
-        let mut done = vec![all(board.opening())];
+        let mut done = vec![all(board.opening(), first)];
         done.extend(others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic))));
         done
     });
-    let (mut found, mut failed) = (Vec::new(), None);
-    for part in done {
-        match part {
-            Ok(part) => found.extend(part),
-            // Of several failures, the one that comes first in the history.
-            Err(one) => failed = Some(one).into_iter().chain(failed).min_by_key(|(at, _)| *at),
-        }
-    }
-    failed.map_or(Ok(found), |(_, failure)| Err(failure))
+    // Of several failures, the one that comes first in the history.
+    done.into_iter().collect()
+}
+
+/// Cuts a history, oldest part first, so that each thread has about as much to do. From its beginning a board grows: it
+/// is taken that its last commit costs twice what the first does, as on the board of the benches.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "any cut will do"
+)]
+fn shared_out(due: &[Due], threads: usize) -> Vec<&[Due]> {
+    let is_growing = due.first().and_then(|due| due.operation.as_ref()).is_some_and(Operation::is_founding);
+    let cut = |n: usize| {
+        let share = n as f64 / threads as f64;
+        let place = if is_growing { (1.0 + 3.0 * share).sqrt() - 1.0 } else { share };
+        ((place * due.len() as f64) as usize).min(due.len())
+    };
+    (0..threads).map(|n| &due[cut(n)..if n + 1 == threads { due.len() } else { cut(n + 1) }]).collect()
 }
 
 /// Returns how many threads so many commits are shared out to.
@@ -280,9 +268,7 @@ impl<'a> Auditor<'a> {
         Self { board, task, ask, known: None, seen: None, signers, at: 0, found: Vec::new() }
     }
 
-    fn all(&mut self, due: &[Due]) -> Result<(), Failure> {
-        // What comes next may be years away.
-        (self.known, self.seen) = (None, None);
+    fn all(mut self, due: &[Due]) -> Result<Vec<Finding>, Failure> {
         for Due { at, commit, operation } in due {
             self.at = *at;
             match operation {
@@ -290,7 +276,7 @@ impl<'a> Auditor<'a> {
                 None => self.made_by_hand(commit)?,
             }
         }
-        Ok(())
+        Ok(self.found)
     }
 
     /// A commit that carries no operation keeps the rules as well: it is judged as a pull request is.

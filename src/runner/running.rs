@@ -26,6 +26,9 @@ use super::{shim, tree};
 /// Longest wait for a command to begin: it is executed at once, but a machine may be out of breath.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
+/// Longest wait for what has started no command to be gone itself.
+const LEAVES_WITHIN: Duration = Duration::from_secs(5);
+
 /// How long to wait for the rest of the output once everybody is gone who could have written it. Who holds the pipe
 /// still is none of the run's.
 const LINGER: Duration = Duration::from_millis(500);
@@ -75,12 +78,15 @@ pub fn start(mut spec: Spec) -> Result<Running, NotStarted> {
     thread::spawn(move || drop(launched.input.write_all(&stdin)));
 
     let until = Instant::now() + START_LIMIT;
-    let mut drained = false;
+    let (mut drained, mut gone) = (false, false);
     let begun = loop {
         match events.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(Event::Said(Report::Started(command))) => break Ok(command),
             Ok(Event::Said(Report::NotStarted { errno })) => break Err(io::Error::from_raw_os_error(errno)),
-            Ok(Event::Gone(_)) => break Err(io::ErrorKind::BrokenPipe.into()),
+            Ok(Event::Gone(_)) => {
+                gone = true;
+                break Err(io::ErrorKind::BrokenPipe.into());
+            }
             // What says nothing is through at once.
             Ok(Event::Drained) => drained = true,
             Ok(Event::Said(_)) => {}
@@ -90,8 +96,13 @@ pub fn start(mut spec: Spec) -> Result<Running, NotStarted> {
     let command = match begun {
         Ok(command) => command,
         Err(error) => {
-            // A shim that is there still ends with the line.
+            // A shim that is there still ends with the line, and where nothing has started nobody is to be left.
             let _ = launched.line.shutdown(Shutdown::Both);
+            let until = Instant::now() + LEAVES_WITHIN;
+            while !gone {
+                let left = until.saturating_duration_since(Instant::now());
+                gone = matches!(events.recv_timeout(left), Ok(Event::Gone(_)) | Err(_));
+            }
             return Err(NotStarted::new(&spec, format!("run {program}"), error));
         }
     };

@@ -80,7 +80,9 @@ impl Made for Json {
     fn text(v: String) -> Self {
         Self::String(v)
     }
-    fn list(items: Vec<Self>) -> Self {
+    fn list(mut items: Vec<Self>) -> Self {
+        // A document is kept, and most lists are shorter than the first room that one is given.
+        items.shrink_to_fit();
         Self::Array(items)
     }
     fn members(members: Vec<(String, Self)>) -> Option<Self> {
