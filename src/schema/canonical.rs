@@ -23,6 +23,8 @@ fn written(document: &Json) -> Vec<u8> {
     let mut out = Vec::new();
     write_value(&mut out, document, 0);
     out.push(b'\n');
+    // Files of a whole board may wait for their commit, each with as much room again as it has grown by.
+    out.shrink_to_fit();
     out
 }
 
