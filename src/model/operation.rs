@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::config::Agent;
 use super::id::{AgentName, BadName, Epoch, Millis, OpId, TaskId};
 use super::imported::ImportedTask;
+use super::ordered::IndexMap;
 use super::task::{Block, EvidenceBody, ProcessEnd};
 use super::vocabulary::{Cause, Domain, Effect, Gate, Priority, SubtaskStatus, words};
-use crate::model::ordered::IndexMap;
 
 /// A change of the board, as data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -31,7 +31,8 @@ use crate::schema::Violation;
 /// Most threads that decide at once: each holds a board of its own.
 const MOST_THREADS: usize = 4;
 
-/// How many commits are worth a further thread, which has to read the board once. In a debug build few are, so that tests share them out.
+/// How many commits are worth a further thread, which has to read the board once. In a debug build few are, so that tests
+/// share them out.
 const WORTH_A_THREAD: usize = if cfg!(debug_assertions) { 4 } else { 500 };
 
 /// What an audit found.
@@ -127,9 +128,10 @@ fn shared_out(due: &[Due], threads: usize) -> Vec<&[Due]> {
     let cut = |n: usize| {
         let share = n as f64 / threads as f64;
         let place = if is_growing { (1.0 + 3.0 * share).sqrt() - 1.0 } else { share };
-        ((place * due.len() as f64) as usize).min(due.len())
+        (place * due.len() as f64) as usize
     };
-    (0..threads).map(|n| &due[cut(n)..if n + 1 == threads { due.len() } else { cut(n + 1) }]).collect()
+    // The last cut is at 1 exactly: the root of 4 is.
+    (0..threads).map(|n| &due[cut(n)..cut(n + 1)]).collect()
 }
 
 /// Returns how many threads so many commits are shared out to.
