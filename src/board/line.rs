@@ -118,8 +118,8 @@ impl Line {
         }
         let last = self.steps.len().saturating_sub(1);
         let (mut parent, mut commits) = (self.base, Vec::new());
-        for (n, step) in self.steps.iter().enumerate() {
-            let witness = if n == last { receipt::with_refusals(&step.message, refused) } else { step.message.clone() };
+        for (n, step) in self.steps.into_iter().enumerate() {
+            let witness = if n == last { receipt::with_refusals(step.message, refused) } else { step.message };
             let parents: Vec<Oid> = parent.into_iter().collect();
             let commit = self.store.commit(&parents, step.tree, &step.author, committer, &witness)?;
             commits.push((step.op, commit));

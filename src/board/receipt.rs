@@ -65,6 +65,9 @@ const EPOCH: &str = "Squad-Epoch";
 const OPERATION: &str = "Squad-Operation";
 const REFUSED: &str = "Squad-Refused";
 
+/// Room that is set aside for a line, in bytes.
+const ROOM: usize = 64;
+
 /// Returns the message of the commit that carries out an operation.
 pub fn message(operation: &Operation, facts: &ReceiptFacts) -> String {
     let verb = operation.verb();
@@ -76,8 +79,16 @@ pub fn message(operation: &Operation, facts: &ReceiptFacts) -> String {
         ([], _) => "board".to_owned(),
         (many, _) => format!("{} tasks", many.len()),
     };
-    let mut lines = vec![format!("squad({verb}): {about} by {}", operation.actor), String::new()];
-    let mut trailer = |key: &str, value: &str| lines.push(format!("{key}: {value}"));
+    // An import says all its tasks: the one text that is large is built where it stays.
+    let said = operation.canonical();
+    let mut text = String::with_capacity(said.len() + ROOM * (8 + facts.tasks.len()));
+    let mut line = |parts: &[&str]| {
+        text.extend(parts.iter().copied());
+        text.push('\n');
+    };
+    line(&["squad(", verb.as_str(), "): ", &about, " by ", operation.actor.as_str()]);
+    line(&[]);
+    let mut trailer = |key: &str, value: &str| line(&[key, ": ", value]);
     trailer(OP, operation.id.as_str());
     for task in &facts.tasks {
         trailer(TASK, task.as_str());
@@ -92,8 +103,8 @@ pub fn message(operation: &Operation, facts: &ReceiptFacts) -> String {
     if let Some(epoch) = facts.epoch {
         trailer(EPOCH, &epoch.to_string());
     }
-    trailer(OPERATION, &operation.canonical());
-    lines.join("\n") + "\n"
+    trailer(OPERATION, &said);
+    text
 }
 
 /// Tells whether a message is the one of an operation and what it did, refusals of others aside.
@@ -111,9 +122,9 @@ pub fn refusal(count: usize) -> String {
 }
 
 /// Returns a message with the trailers of operations that are refused on the commit's own tree.
-pub fn with_refusals(message: &str, refused: &[(OpId, String)]) -> String {
-    let trailers: String = refused.iter().map(|(id, code)| format!("{REFUSED}: {id} {code}\n")).collect();
-    format!("{message}{trailers}")
+pub fn with_refusals(message: String, refused: &[(OpId, String)]) -> String {
+    let trailers = refused.iter().map(|(id, code)| format!("{REFUSED}: {id} {code}\n"));
+    trailers.fold(message, |message, trailer| message + &trailer)
 }
 
 /// What the trailers of a commit say of operations.

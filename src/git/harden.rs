@@ -20,6 +20,9 @@ use super::{GitError, Oid};
 /// In front of whatever is on the disk.
 const MEMORY_FIRST: i32 = 1000;
 
+/// How much may stay in memory after it is on the disk, in bytes: what has just been published is often read at once.
+const KEPT: usize = 4 * 1024 * 1024;
+
 /// How long another process may be at the pack that grows before a pack is made beside it. It takes milliseconds.
 const TURN_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -27,6 +30,8 @@ const TURN_PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Memory {
     folder: PathBuf,
     drafts: RefCell<Vec<Fresh>>,
+    /// What is in memory, in bytes.
+    weight: Cell<usize>,
     /// Whether what is in memory is on the disk as well.
     hardened: Cell<bool>,
 }
@@ -38,7 +43,12 @@ impl Memory {
         if folder.to_str().is_none() {
             return Ok(None);
         }
-        let memory = Self { folder: folder.to_owned(), drafts: RefCell::default(), hardened: Cell::new(false) };
+        let memory = Self {
+            folder: folder.to_owned(),
+            drafts: RefCell::default(),
+            weight: Cell::new(0),
+            hardened: Cell::new(false),
+        };
         memory.renew(repo)?;
         Ok(Some(memory))
     }
@@ -50,8 +60,10 @@ impl Memory {
             odb.add_new_mempack_backend(MEMORY_FIRST)?;
             repo.set_odb(&odb)
         });
+        renewed.map_err(GitError::library("open the object store"))?;
+        self.weight.set(0);
         self.hardened.set(false);
-        renewed.map_err(GitError::library("open the object store"))
+        Ok(())
     }
 }
 
@@ -82,6 +94,7 @@ impl Objects {
         }
         let oid = self.odb()?.write(kind.into(), bytes).map(Oid::from).map_err(fail())?;
         memory.drafts.borrow_mut().push(Fresh { oid, base });
+        memory.weight.set(memory.weight.get() + bytes.len());
         Ok(oid)
     }
 
@@ -127,6 +140,10 @@ impl Store {
         match &written {
             Ok(_) => memory.hardened.set(true),
             Err(_) => memory.drafts.replace(drafts).clear(),
+        }
+        if written.is_ok() && memory.weight.get() > KEPT {
+            // Where this fails, the next write tries it again.
+            let _ = memory.renew(&self.repo);
         }
         written.map(drop)
     }

@@ -294,3 +294,19 @@ fn a_grown_pack_that_nobody_noted_is_not_lost_when_it_is_gathered() {
     assert_eq!(files(&path, "pack").len(), 1);
     kit.run(&path, &["fsck", "--strict"]);
 }
+
+#[test]
+fn what_weighs_much_leaves_memory_once_it_is_on_the_disk() {
+    let kit = Kit::new();
+    let store = kit.store(&kit.repo("work"));
+    let in_memory = || store.memory.as_ref().unwrap().weight.get();
+    let light = store.write_blob(b"light").unwrap();
+    store.harden().unwrap();
+    assert_eq!(in_memory(), 5, "it is read at once, as a rule");
+    let heavy = store.write_blob(&vec![b'x'; KEPT + 1]).unwrap();
+    assert_eq!(in_memory(), KEPT + 1, "until it is hardened; what was before has left");
+    store.harden().unwrap();
+    assert_eq!(in_memory(), 0);
+    assert_eq!(store.read_blob(light, u64::MAX).unwrap(), b"light");
+    assert_eq!(store.read_blob(heavy, u64::MAX).unwrap().len(), KEPT + 1);
+}

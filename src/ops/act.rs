@@ -320,6 +320,7 @@ impl Session {
     fn carried_out(&self, operation: &Operation, commit: &str) -> Result<Done, Failure> {
         let (message, snapshot) = self.at_commit(commit)?;
         let mut done = Done { receipt: receipt::parse(commit, &message), ..Done::default() };
+        drop(message);
         let named = done.receipt.iter().flat_map(|r| r.task.iter().chain(&r.tasks)).cloned().collect::<Vec<_>>();
         // An operation on many tasks may have found some of them as it would have left them.
         let is_mass = named.is_empty() && operation.task.is_none();

@@ -23,12 +23,14 @@ pub struct Imported {
     pub reading: Reading,
 }
 
-/// Takes over the tasks that a JSON text has, in one commit.
+/// Takes over the tasks that a JSON text has, in one commit. The text is let go of once it is read, before the tasks
+/// weigh most.
 ///
 /// # Errors
 /// [`Failure`] `invalid` with everything in the text that only the user can decide, else as [`Session::act`].
-pub fn import(session: &Session, text: &str, rules: &Rules) -> Result<Imported, Failure> {
-    let document = document(text, &rules.label)?;
+pub fn import(session: &Session, text: String, rules: &Rules) -> Result<Imported, Failure> {
+    let document = document(&text, &rules.label)?;
+    drop(text);
     let mut reading = read(document, rules).map_err(|problems| undecided(&rules.label, &problems))?;
     let tasks = std::mem::take(&mut reading.tasks);
     let done = session.act(None, &Action::Import { tasks: tasks.into() })?;

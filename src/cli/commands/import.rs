@@ -30,7 +30,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: ImportArgs) -> Result<u8, 
         names: args.names.into_iter().map(|is| (is.there.to_lowercase(), is.here)).collect(),
         now: session.now(),
     };
-    let imported = import(&session, &text, &rules)?;
+    let imported = import(&session, text, &rules)?;
     let (done, reading) = (&imported.done, &imported.reading);
     for warning in &done.warnings {
         cx.ui.warn(warning);

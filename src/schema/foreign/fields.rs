@@ -51,9 +51,9 @@ impl Fields {
         names.iter().find_map(|name| Some(((*name).to_owned(), self.0.get(*name)?.to_string())))
     }
 
-    /// Returns what had no place.
+    /// Returns what had no place, without the room that the others took.
     pub(super) fn rest(self) -> Map<String, Value> {
-        self.0
+        self.0.into_iter().collect()
     }
 }
 
