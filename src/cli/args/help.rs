@@ -63,12 +63,17 @@ const VERB: Style = Style::new().bold();
 
 /// Returns the whole command line as clap describes it, with the verbs of its help in groups.
 pub fn command() -> clap::Command {
-    let bare = Typed::command();
-    let verbs = full(&bare);
-    bare.bin_name("squad")
+    let unlisted = unlisted();
+    let verbs = full(&unlisted);
+    unlisted.before_help(verbs)
+}
+
+/// Returns the command line without that list, which only help needs.
+pub(super) fn unlisted() -> clap::Command {
+    Typed::command()
+        .bin_name("squad")
         .subcommand_value_name("VERB")
         .help_template("{about}\n\n{usage-heading} {usage}\n\n{before-help}Options:\n{options}")
-        .before_help(verbs)
 }
 
 /// Returns what `squad` alone prints: the common verbs and where the others are.
