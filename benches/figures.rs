@@ -3,7 +3,8 @@
 //! A shared machine is noisy and no two are alike, so a time alone says nothing: each row names the least that any
 //! program would have to do for the same answer, measures both in turns, and compares their medians.
 //! `--sizes 1000,10000` sets the sizes, `--rounds N` how often each is measured, `--into FILE` puts the tables into a
-//! document between its two marks; `SQUAD_BIN` names another binary.
+//! document between its two marks, `--only start`, `boards`, `history` or `races` leaves the others out; `SQUAD_BIN`
+//! names another binary.
 
 #![expect(
     clippy::print_stdout,
@@ -14,6 +15,7 @@
 )]
 
 mod board;
+mod race;
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -33,12 +35,13 @@ struct Plan {
     rounds: usize,
     squad: PathBuf,
     into: Option<PathBuf>,
+    only: Option<String>,
 }
 
 impl Plan {
     fn from_args() -> Option<Self> {
         let squad = std::env::var_os("SQUAD_BIN").map_or_else(|| env!("CARGO_BIN_EXE_squad").into(), PathBuf::from);
-        let mut plan = Self { sizes: vec![1_000, 5_000, 10_000], rounds: 7, squad, into: None };
+        let mut plan = Self { sizes: vec![1_000, 5_000, 10_000], rounds: 7, squad, into: None, only: None };
         let mut args = std::env::args().skip(1);
         while let Some(arg) = args.next() {
             match arg.as_str() {
@@ -47,10 +50,15 @@ impl Plan {
                 "--sizes" => plan.sizes = args.next()?.split(',').map(|n| n.parse().ok()).collect::<Option<_>>()?,
                 "--rounds" => plan.rounds = args.next()?.parse().ok().filter(|n| *n > 0)?,
                 "--into" => plan.into = Some(args.next()?.into()),
+                "--only" => plan.only = args.next(),
                 _ => return None,
             }
         }
         Some(plan)
+    }
+
+    fn has(&self, part: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only == part)
     }
 }
 
@@ -114,12 +122,14 @@ struct Bed {
     root: TempDir,
     shape: Shape,
     squad: PathBuf,
+    /// The transport of a line on which each call takes longer, where there is one.
+    line: Option<PathBuf>,
 }
 
 impl Bed {
     fn new(plan: &Plan, tasks: usize) -> Self {
         let root = TempDir::new().unwrap();
-        let bed = Self { root, shape: Shape { tasks, seed: 1 }, squad: plan.squad.clone() };
+        let bed = Self { root, shape: Shape { tasks, seed: 1 }, squad: plan.squad.clone(), line: None };
         board::write(&bed.remote(), bed.shape).unwrap();
         for setting in ["core.fsync=committed", "core.fsyncMethod=fsync", "gc.auto=0"] {
             let (key, value) = setting.split_once('=').unwrap();
@@ -158,6 +168,9 @@ impl Bed {
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         // A home without settings, instead of the variables that tell git to read none: squad then asks git itself.
         command.env("HOME", self.root.path());
+        if let Some(line) = &self.line {
+            command.env("GIT_SSH_COMMAND", line).env("GIT_SSH_VARIANT", "simple").env("CALLS", race::calls_of(dir));
+        }
         command
     }
 
@@ -233,26 +246,6 @@ impl Bed {
         git(&["commit", "--quiet", "-m", "floor"]);
         git(&["push", "--quiet", "origin", "main"]);
         start.elapsed()
-    }
-
-    /// Commits one file and pushes it as people do in a loop: after each refusal fetch, rebase, push again. Returns
-    /// how many pushes it took.
-    fn commit_until_pushed(&self, name: &str, n: usize) -> u64 {
-        let dir = self.at(name);
-        let git = |args: &[&str]| run(self.git(&dir).args(DURABLE).args(args));
-        let path = dir.join(format!("squad/tasks/json/{}.json", board::id(n)));
-        let mut task = board::task(self.shape, n);
-        task["title"] = serde_json::json!("claimed");
-        std::fs::write(path, board::text(&task)).unwrap();
-        git(&["commit", "--quiet", "--all", "-m", "claim"]).unwrap();
-        for pushes in 1.. {
-            if git(&["push", "--quiet", "origin", "main"]).is_ok() {
-                return pushes;
-            }
-            git(&["fetch", "--quiet", "origin"]).unwrap();
-            git(&["rebase", "--quiet", "origin/main"]).unwrap();
-        }
-        unreachable!("it ends with a push that is accepted")
     }
 
     /// Returns how many commits the remote has.
@@ -459,88 +452,6 @@ fn measure_import(plan: &Plan, bed: &Bed, report: &mut Report) {
     }
 }
 
-/// Claims by `clones` clones at once, `each` different tasks by each, and the same by git alone.
-fn measure_contention(plan: &Plan, report: &mut Report, clones: usize, each: usize) {
-    let bed = Bed::new(plan, 1_000);
-    let free = bed.claimable();
-    assert!(free.len() >= clones * (1 + each), "the board has too few free tasks");
-    let (first, free) = free.split_at(clones);
-    for (n, task) in first.iter().enumerate() {
-        let racer = format!("racer-{n}");
-        bed.clone_to(&racer);
-        // A clone at work: before the remote has accepted anything of it, a clone announces only what was beaten.
-        bed.claim(&racer, board::EXECUTORS[n % 8], task);
-        bed.clone_to(&format!("git-{n}"));
-    }
-    let what = format!("{clones} clones × {each} claims");
-
-    let base = bed.commits();
-    let begun = Instant::now();
-    let mine: Vec<(Duration, u64)> = at_once(clones, |n| {
-        free[n * each..][..each]
-            .iter()
-            .map(|id| timed(|| bed.claim(&format!("racer-{n}"), board::EXECUTORS[n % 8], id)))
-            .collect()
-    });
-    let squad = (clones * each) as f64 / begun.elapsed().as_secs_f64();
-    assert_eq!(bed.commits() - base, clones * each, "a claim was lost");
-
-    let begun = Instant::now();
-    let theirs: Vec<(Duration, u64)> = at_once(clones, |n| {
-        (0..each).map(|i| timed(|| bed.commit_until_pushed(&format!("git-{n}"), n * each + i))).collect()
-    });
-    let git = (clones * each) as f64 / begun.elapsed().as_secs_f64();
-
-    for (who, outcome, rate) in [("squad", &mine, squad), ("git in a loop", &theirs, git)] {
-        let pushes = outcome.iter().map(|(_, pushes)| *pushes);
-        let ours = who == "squad";
-        let mean = pushes.clone().sum::<u64>() as f64 / outcome.len() as f64;
-        let most = pushes.max().unwrap_or_default() as f64;
-        let mut times: Vec<Duration> = outcome.iter().map(|(time, _)| *time).collect();
-        times.sort();
-        let (median, slowest) = (times[times.len() / 2].as_secs_f64(), times[times.len() - 1].as_secs_f64());
-        report.count(&format!("{what}, {who}: claims per second"), rate, "/ s", None);
-        report.count(&format!("{what}, {who}: pushes per claim, mean"), mean, "", ours.then_some((true, 2.5)));
-        report.count(&format!("{what}, {who}: pushes per claim, most"), most, "", ours.then_some((true, 3.0)));
-        report.count(&format!("{what}, {who}: slowest ÷ median"), slowest / median, "×", ours.then_some((true, 6.0)));
-    }
-    report.count(&format!("{what}: squad ÷ git in a loop"), squad / git, "×", Some((false, 6.0)));
-}
-
-/// Claims by many processes at once in one clone, beside one commit and push after the other.
-fn measure_one_clone(plan: &Plan, report: &mut Report, processes: usize, each: usize) {
-    let bed = Bed::new(plan, 1_000);
-    let free = bed.claimable();
-    bed.squad("clone", &["sync"]);
-    let floor = (0..plan.rounds).map(|round| (bed.fetch_commit_push(round), Duration::ZERO)).collect();
-    let in_turn = 1.0 / medians(floor).0.as_secs_f64();
-    let base = bed.commits();
-    let begun = Instant::now();
-    at_once(processes, |n| {
-        free[n * each..][..each].iter().map(|id| bed.claim("clone", board::EXECUTORS[n % 8], id)).collect()
-    });
-    let squad = (processes * each) as f64 / begun.elapsed().as_secs_f64();
-    assert_eq!(bed.commits() - base, processes * each, "a claim was lost");
-    let what = format!("{processes} processes × {each} claims in one clone");
-    report.count(&format!("{what}: claims per second"), squad, "/ s", None);
-    report.count(&format!("{what}: against one commit and push in turn"), squad / in_turn, "×", Some((false, 4.0)));
-}
-
-fn timed<T>(go: impl FnOnce() -> T) -> (Duration, T) {
-    let start = Instant::now();
-    let value = go();
-    (start.elapsed(), value)
-}
-
-/// Runs so many at once and returns what all of them gave.
-fn at_once<T: Send>(n: usize, go: impl Fn(usize) -> Vec<T> + Sync) -> Vec<T> {
-    std::thread::scope(|scope| {
-        let go = &go;
-        let racers: Vec<_> = (0..n).map(|i| scope.spawn(move || go(i))).collect();
-        racers.into_iter().flat_map(|racer| racer.join().unwrap()).collect()
-    })
-}
-
 /// Returns the medians of pairs, each side by itself.
 fn medians(pairs: Vec<(Duration, Duration)>) -> (Duration, Duration) {
     let middle = pairs.len() / 2;
@@ -604,12 +515,14 @@ fn measure_gates(plan: &Plan, bed: &Bed, report: &mut Report) {
 
 fn main() {
     let Some(plan) = Plan::from_args() else {
-        eprintln!("usage: figures [--sizes N,N…] [--rounds N] [--into FILE]");
+        eprintln!("usage: figures [--sizes N,N…] [--rounds N] [--into FILE] [--only PART]");
         return;
     };
     let mut report = Report::default();
-    measure_start(&plan, &mut report);
-    for &tasks in &plan.sizes {
+    if plan.has("start") {
+        measure_start(&plan, &mut report);
+    }
+    for &tasks in plan.sizes.iter().filter(|_| plan.has("boards")) {
         let bed = Bed::new(&plan, tasks);
         measure_reading(&plan, &bed, &mut report);
         measure_writing(&plan, &bed, &mut report);
@@ -619,10 +532,12 @@ fn main() {
             measure_import(&plan, &bed, &mut report);
         }
     }
-    measure_history(&plan, &mut report);
-    measure_one_clone(&plan, &mut report, 16, 10);
-    measure_contention(&plan, &mut report, 8, 25);
-    measure_contention(&plan, &mut report, 32, 3);
+    if plan.has("history") {
+        measure_history(&plan, &mut report);
+    }
+    if plan.has("races") {
+        race::measure(&plan, &mut report);
+    }
     let text = format!(
         "Measured on {} with {} cores, {} {}, {}, squad {}; load average at the end {}. Each time is the median of {} runs, and so is that of its \
          floor; the two were measured in turns.\n\n\

@@ -48,8 +48,14 @@ pub struct Staged {
     pub after: Snapshot,
     /// The board as its parents have it, the first one first; nothing before the first commit.
     pub before: Vec<Snapshot>,
-    /// The paths that the commit would change, of the board or not, in order.
+    /// Of a merge, the board that each of them and another one have parted from, where they have anything in common.
+    pub parted: Vec<Option<Snapshot>>,
+    /// The parents.
+    pub parents: Vec<Oid>,
+    /// The paths that the commit would change beside its first parent, of the board or not, in order.
     pub paths: Vec<String>,
+    /// Those that it would change beside every parent.
+    pub own: Vec<String>,
 }
 
 impl Repository {
@@ -98,29 +104,58 @@ impl Repository {
             parents.extend(merged_heads().into_iter().filter(|head| objects.contains(*head)));
             parents.dedup();
         }
-        let tree = parents.first().map(|head| objects.read_commit(*head)).transpose()?.map(|commit| commit.tree);
-        let paths = staged_against(&objects, tree, &entries)?;
-        let paths = paths.into_iter().filter_map(|path| String::from_utf8(path).ok()).collect();
-        let before = parents.iter().map(|commit| self.at(Source::User(objects.clone()), *commit));
-        let before = before.collect::<Result<Vec<_>, _>>()?;
+        let beside = |parent: Option<Oid>| -> Result<Vec<String>, AccessFault> {
+            let tree = parent.map(|head| objects.read_commit(head)).transpose()?.map(|commit| commit.tree);
+            let paths = staged_against(&objects, tree, &entries)?;
+            Ok(paths.into_iter().filter_map(|path| String::from_utf8(path).ok()).collect())
+        };
+        let paths = beside(parents.first().copied())?;
+        let mut own = paths.clone();
+        for merged in parents.iter().skip(1) {
+            let theirs = beside(Some(*merged))?;
+            own.retain(|path| theirs.binary_search(path).is_ok());
+        }
+        let at = |commit: Oid| self.at(Source::User(objects.clone()), commit);
+        let before = parents.iter().map(|commit| at(*commit)).collect::<Result<Vec<_>, _>>()?;
+        let parted = parted_from(&objects, &parents)?.into_iter().map(|base| base.map(at).transpose());
+        let parted = parted.collect::<Result<Vec<_>, _>>()?;
         let after = self.indexed(Box::new(IndexFiles::new(objects, entries)));
-        Ok(Staged { after, before, paths })
+        Ok(Staged { after, before, parted, parents, paths, own })
     }
 
-    /// Returns the board as this clone has seen it last, whatever is checked out; nothing where it never has.
+    /// Returns the newest board that is known beside a change: what this clone has seen last, whatever is checked out,
+    /// or the parent that already has that; nothing before the first board.
     ///
     /// # Errors
     /// [`AccessFault::Git`] where it cannot be read.
-    pub fn seen(&self) -> Result<Option<Snapshot>, AccessFault> {
+    pub fn newest_beside(&self, staged: &Staged) -> Result<Option<Snapshot>, AccessFault> {
         let path = self.place.common_dir.join("squad").join("board.git");
         // A store that is damaged is for a verb to mend.
-        let Ok(store) = Store::open(&path) else { return Ok(None) };
-        let Some(head) = store.tip()? else { return Ok(None) };
-        self.at(Source::Store(Rc::new(store)), head).map(Some)
+        let Ok(store) = Store::open(&path) else { return Ok(staged.before.first().cloned()) };
+        let Some(seen) = store.tip()? else { return Ok(staged.before.first().cloned()) };
+        let objects = Objects::of_place(&self.place)?;
+        if objects.contains(seen) {
+            for (commit, board) in staged.parents.iter().zip(&staged.before) {
+                if *commit == seen || objects.is_ancestor(seen, *commit)? {
+                    return Ok(Some(board.clone()));
+                }
+            }
+        }
+        self.at(Source::Store(Rc::new(store)), seen).map(Some)
     }
 
     fn at(&self, source: Source, commit: Oid) -> Result<Snapshot, AccessFault> {
         let tree = source.objects().read_commit(commit)?.tree;
         Ok(self.indexed(Box::new(TreeFiles::new(source, Some(tree)))))
     }
+}
+
+/// Returns for each parent of a merge what it and another one have parted from; nothing for what is no merge.
+pub fn parted_from(objects: &Objects, parents: &[Oid]) -> Result<Vec<Option<Oid>>, AccessFault> {
+    if parents.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let beside = |nth: usize| if nth == 0 { parents[1] } else { parents[0] };
+    let bases = parents.iter().enumerate().map(|(nth, parent)| objects.merge_base(*parent, beside(nth)));
+    Ok(bases.collect::<Result<_, _>>()?)
 }

@@ -17,6 +17,7 @@ use super::review::{By, compared};
 use super::session::{Freshness, Session};
 use super::signing::Signers;
 use crate::board::layout::{self, stem_of};
+use crate::board::range::parted_from;
 use crate::board::receipt;
 use crate::board::snapshot::Snapshot;
 use crate::board::store::{AccessFault, BoardStore, Opening};
@@ -300,22 +301,23 @@ impl<'a> Auditor<'a> {
             Ok((find(layout::ROOT)?, find(&locks)?))
         };
         let now = parts(&after)?;
-        for side in &sides {
-            // What one side of a merge has was judged there.
-            if parts(side)? == now {
-                if let ([parent], Some((known, board))) = (parents.as_slice(), self.known.take()) {
-                    // The board is none of its business, and stays what it was.
-                    self.known = (known == *parent)
-                        .then(|| (commit.oid, self.board.succeed(board, commit, &Changeset::default())));
-                }
-                return Ok(());
+        let same = sides.iter().map(|side| Ok(parts(side)? == now)).collect::<Result<Vec<_>, Failure>>()?;
+        if same.iter().all(|same| *same) {
+            if let ([parent], Some((known, board))) = (parents.as_slice(), self.known.take()) {
+                // The board is none of its business, and stays what it was.
+                self.known =
+                    (known == *parent).then(|| (commit.oid, self.board.succeed(board, commit, &Changeset::default())));
             }
+            return Ok(());
         }
         let Some(by) = sides[0].config().ok().flatten().map(|config| By::authors(config, std::slice::from_ref(commit)))
         else {
             return Ok(());
         };
-        let judged = compared(&sides, &after, by)?;
+        let bases = parted_from(store, parents)?.into_iter();
+        let bases = bases.map(|base| base.map(|base| self.board.snapshot(Some(base))).transpose());
+        let bases = bases.collect::<Result<Vec<_>, _>>()?;
+        let judged = compared(&sides, &bases, &after, &by)?;
         let about = |file: &str| self.task.is_none_or(|task| stem_of(file) == Some(task.as_str()));
         for mut violation in judged.violations.into_iter().filter(|v| about(&v.file)) {
             violation.commit = Some(commit.oid.to_string().into());

@@ -16,15 +16,16 @@ use crate::board::render::Overlay;
 use crate::board::repository::Repository;
 use crate::board::snapshot::Snapshot;
 use crate::board::{CommitInfo, Oid};
-use crate::model::board::Board;
+use crate::model::board::{Board, BoardFault};
 use crate::model::code::ErrorCode;
 use crate::model::config::{Agent, BoardConfig, address_of};
 use crate::model::id::AgentName;
 use crate::model::locks::{LocksFile, Pattern};
 use crate::model::vocabulary::{IdentityPolicy, LockMode, LockPolicy};
 use crate::review::check::{BoardFile, FileKind, FileRole, check_apart};
-use crate::review::judge::{Change, Judgement, Pair, RosterBy, TaskChange, Verdict, Version, judge};
-use crate::schema::Violation;
+use crate::review::judge::{Change, Judgement, Pair, RosterBy, TaskChange, Verdict, Version, judge, moved};
+use crate::review::lost::lost;
+use crate::schema::{Violation, look_at_task};
 
 /// What became of a review.
 #[derive(Debug, Clone, Default)]
@@ -94,19 +95,22 @@ pub fn review_staged(
             // A merge is judged by what is new in it: what one of its parents has was judged there.
             _ => None,
         };
-        let judged = judged.map_or_else(|| compared(&staged.before, &staged.after, by), Ok);
+        let judged = judged.map_or_else(|| compared(&staged.before, &staged.parted, &staged.after, &by), Ok);
         let Judgement { changes, violations } = judged?;
         (reviewed.changes, reviewed.violations) = (changes, violations);
     }
-    let elsewhere: Vec<&String> = staged.paths.iter().filter(|path| !on_board(path)).collect();
-    if let (Some(config), Some(actor), false) = (config, &actor, elsewhere.is_empty())
+    // What a merge brings was judged where it was made.
+    let elsewhere: Vec<&String> = staged.own.iter().filter(|path| !on_board(path)).collect();
+    if elsewhere.is_empty() {
+        return Ok(reviewed);
+    }
+    // What is held now, as far as this clone has seen the board, be it on a branch of its own.
+    if let Some(board) = repository.newest_beside(&staged)?
+        && let Some(config) = usable(&board)
+        && let Ok(actor) = named(agent, &settings, config)
         && config.policy.locks != LockPolicy::Off
     {
-        // What is held now, as far as this clone has seen the board; else as the commit's parent has it.
-        let seen = repository.seen()?;
-        if let Some(board) = seen.as_ref().or(parent) {
-            reviewed.violations.extend(held_by_others(board, config, actor, &elsewhere)?);
-        }
+        reviewed.violations.extend(held_by_others(&board, config, &actor, &elsewhere)?);
     }
     Ok(reviewed)
 }
@@ -190,7 +194,7 @@ pub(super) fn member_of(config: &BoardConfig, email: &str) -> Option<AgentName> 
 /// Judges a range as a whole, from one end to the other, but for what a restored backup has changed: that no step explains.
 fn judged_over(repository: &Repository, range: &Range, by: &By) -> Result<Judgement, Failure> {
     let at = |commit: Oid| -> Result<Snapshot, Failure> { Ok(repository.board_at(range, commit)?) };
-    let judge = |from: Oid, to: Oid| compared(&[at(from)?], &at(to)?, by.clone());
+    let judge = |from: Oid, to: Oid| compared(&[at(from)?], &[], &at(to)?, by);
     let whole = judge(range.base, range.head)?;
     if whole.violations.is_empty() {
         return Ok(whole);
@@ -203,26 +207,70 @@ fn judged_over(repository: &Repository, range: &Range, by: &By) -> Result<Judgem
     Look { range, judge: &judge, standing: &standing }.between(range.base, range.head, &restores)
 }
 
-/// Compares a version of the board with those that it is made on.
-pub(super) fn compared(before: &[Snapshot], after: &Snapshot, by: By) -> Result<Judgement, Failure> {
+/// Compares a version of the board with those that it is made on. Of a merge, `parted` says for each of them what it and
+/// another one have parted from, where they have anything in common.
+pub(super) fn compared(
+    before: &[Snapshot],
+    parted: &[Option<Snapshot>],
+    after: &Snapshot,
+    by: &By,
+) -> Result<Judgement, Failure> {
     let nothing = [Snapshot::new(Box::new(Overlay::default()))];
     let before = if before.is_empty() { &nothing } else { before };
-    let (first, merged) = (&before[0], &before[1..]);
-    let mut pairs = tasks(first, after)?;
-    let mut rest = others(first, after)?;
-    for other in merged {
-        let stems = |pairs: Vec<Pair>| pairs.into_iter().map(|pair| pair.stem).collect::<HashSet<String>>();
-        let (new_rest, new) = (stems(others(other, after)?), stems(tasks(other, after)?));
-        rest.retain(|pair| new_rest.contains(&pair.stem));
-        pairs.retain(|pair| new.contains(&pair.stem));
+    let sides = before.iter().map(|side| Ok((tasks(side, after)?, others(side, after)?)));
+    let sides = sides.collect::<Result<Vec<_>, Failure>>()?;
+    // What one side of a merge has was judged there: new is what none of them has.
+    let is_new = |stem: &String, part: fn(&(Vec<Pair>, Vec<Pair>)) -> &Vec<Pair>| {
+        sides.iter().all(|side| part(side).iter().any(|pair| pair.stem == *stem))
+    };
+    let mut judgements = Vec::with_capacity(before.len());
+    for (side, (tasks, others)) in before.iter().zip(&sides) {
+        let tasks: Vec<Pair> = tasks.iter().filter(|pair| is_new(&pair.stem, |side| &side.0)).cloned().collect();
+        let others: Vec<Pair> = others.iter().filter(|pair| is_new(&pair.stem, |side| &side.1)).cloned().collect();
+        judgements.push(judged(side, after, &tasks, &others, by)?);
     }
-    // A roster that a merged branch brings was judged where it was made.
-    let brought = merged.iter().any(|other| usable(other).is_some() && usable(other) == usable(after));
-    let mut judgement = judged(first, after, &pairs, &rest, by)?;
-    if brought {
-        judgement.violations.retain(|v| v.code != "roster-change");
+    let mut judgements = judgements.into_iter();
+    let mut judgement = judgements.next().unwrap_or_default();
+    // And wrong is what is wrong beside each: a message that is foreign to one side may be the other's.
+    for other in judgements {
+        let place = |violation: &Violation| (violation.code, violation.file.clone(), violation.pointer.clone());
+        let wrong: HashSet<_> = other.violations.iter().map(place).collect();
+        judgement.violations.retain(|violation| wrong.contains(&place(violation)));
     }
-    Ok(judgement)
+    for ((side, (tasks, others)), parted) in before.iter().zip(&sides).zip(parted) {
+        left_out(tasks, parted.as_ref(), &mut judgement.violations)?;
+        // What a side changed since they parted, and the merge has as it was before, it undoes.
+        let Some(parted) = parted else { continue };
+        let undone = |here: &[Pair], since: &[Pair]| -> Vec<Pair> {
+            here.iter().filter(|pair| !since.iter().any(|new| new.stem == pair.stem)).cloned().collect()
+        };
+        let (tasks, others) =
+            (undone(tasks, &self::tasks(parted, after)?), undone(others, &self::others(parted, after)?));
+        if !tasks.is_empty() || !others.is_empty() {
+            judgement.violations.append(&mut judged(side, after, &tasks, &others, by)?.violations);
+        }
+    }
+    Ok(finished(judgement))
+}
+
+/// Finds what a merge leaves out of one of its sides.
+fn left_out(tasks: &[Pair], parted: Option<&Snapshot>, found: &mut Vec<Violation>) -> Result<(), Failure> {
+    let read = |version: &Option<Version>| version.as_ref().and_then(|v| look_at_task(&v.path, &v.bytes).typed);
+    for pair in moved(tasks) {
+        // A file that cannot be read is told by itself.
+        let (Some(side), after) = (read(&pair.before), read(&pair.after)) else { continue };
+        if after.is_none() && pair.after.is_some() {
+            continue;
+        }
+        let base = match parted.map(|parted| parted.task(&side.id)).transpose() {
+            Ok(base) => base.flatten().map(|placed| placed.task),
+            Err(BoardFault::Unreadable(error)) => return Err(unreadable(error)),
+            Err(_) => continue,
+        };
+        let path = pair.after.as_ref().or(pair.before.as_ref()).map_or("", |version| &version.path);
+        lost(base.as_ref(), &side, after.as_ref(), path, found);
+    }
+    Ok(())
 }
 
 fn tasks(before: &Snapshot, after: &Snapshot) -> Result<Vec<Pair>, Failure> {
@@ -233,8 +281,9 @@ fn others(before: &Snapshot, after: &Snapshot) -> Result<Vec<Pair>, Failure> {
     others_that_differ(before, after).map_err(unreadable)
 }
 
-fn judged(before: &Snapshot, after: &Snapshot, tasks: &[Pair], others: &[Pair], by: By) -> Result<Judgement, Failure> {
-    let change = Change { before, after, tasks, others, config_path: CONFIG, actors: by.actors, roster_by: by.roster };
+fn judged(before: &Snapshot, after: &Snapshot, tasks: &[Pair], others: &[Pair], by: &By) -> Result<Judgement, Failure> {
+    let (actors, roster_by) = (by.actors.clone(), by.roster.clone());
+    let change = Change { before, after, tasks, others, config_path: CONFIG, actors, roster_by };
     let mut judgement = judge(&change)?;
     if has_board(after)? || has_board(before)? {
         let mut found = check_snapshot(after)?.violations;

@@ -258,7 +258,7 @@ fn usable(board: &dyn Board) -> Result<Option<&BoardConfig>, BoardFault> {
 }
 
 /// Joins what was one file and is another: a task that was put away or brought back.
-fn moved(pairs: &[Pair]) -> Vec<Pair> {
+pub fn moved(pairs: &[Pair]) -> Vec<Pair> {
     let mut by_stem: HashMap<&str, Pair> = HashMap::new();
     let mut order = Vec::new();
     for pair in pairs {

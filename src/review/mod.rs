@@ -9,6 +9,7 @@ mod cycles;
 pub mod judge;
 mod kept;
 mod locks;
+pub mod lost;
 pub mod merge;
 mod replay;
 pub mod rules;

@@ -4,8 +4,9 @@
 //! by the task. What cannot be kept is reported, never dropped in silence, and what cannot be judged is refused. The
 //! rules of the state are in `state`, those of single values in `value` and `lists`.
 //!
-//! Which side is called *ours* matters in three cases, and in no other: where both sides moved a task and neither move is
-//! legal after the other, ours is what the board has and stays; where both changed the entry of one task in the locks
+//! Where operations have moved a task on one side only, that side is what the board has: its move comes first, and stays where
+//! the other is not legal after it. Otherwise which side is called *ours* matters in three cases, and in no other: where both
+//! sides moved a task and neither move is legal after the other, ours stays; where both changed the entry of one task in the locks
 //! file; and keys that only theirs has are put among ours.
 
 mod lists;

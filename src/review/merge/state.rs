@@ -184,9 +184,15 @@ fn leads_to(to: To, verb: Verb, status: Status) -> bool {
     }
 }
 
-/// Finds out how the moves of two sides stand to each other. Where either could be the second, the later is; `agrees` tells
-/// whether both have the same in a field.
-pub(super) fn order(agrees: impl Fn(&'static str) -> bool, ours: &Moves<'_>, theirs: &Moves<'_>, later: Side) -> Order {
+/// Finds out how the moves of two sides stand to each other. Where either could be the second, the later is, but what the
+/// board has (`only_ours`) always comes first: its history only grows. `agrees` tells whether both have the same in a field.
+pub(super) fn order(
+    agrees: impl Fn(&'static str) -> bool,
+    ours: &Moves<'_>,
+    theirs: &Moves<'_>,
+    later: Side,
+    only_ours: bool,
+) -> Order {
     let agree = STANDING.iter().chain(TRACES).chain([&EPOCH]).all(|key| agrees(key));
     let knows_all = |of: &Moves<'_>| of.new.is_empty() && of.has_history;
     match (ours.moved, theirs.moved) {
@@ -195,6 +201,8 @@ pub(super) fn order(agrees: impl Fn(&'static str) -> bool, ours: &Moves<'_>, the
         (false, true) => Order::Only(Side::Theirs),
         _ if knows_all(theirs) && !ours.new.is_empty() => Order::Only(Side::Ours),
         _ if knows_all(ours) && !theirs.new.is_empty() => Order::Only(Side::Theirs),
+        _ if only_ours && theirs.may_follow(ours) => Order::Then { first: Side::Ours, by_hand: theirs.new.is_empty() },
+        _ if only_ours => Order::Clash,
         _ => match (theirs.may_follow(ours), ours.may_follow(theirs)) {
             (true, true) => {
                 let first = match (ours.new.is_empty(), theirs.new.is_empty()) {

@@ -21,8 +21,24 @@ impl<'a> Version<'a> {
     }
 }
 
-/// Merges two versions of a task.
+/// Merges two versions of a task. Where operations have moved it on one side only, that is what the board has, and takes
+/// the place of ours: `git pull` merges the board into a branch, and a pull request the branch into the board.
 pub(super) fn merge(base: Option<&Version<'_>>, ours: &Version<'_>, theirs: &Version<'_>) -> (Json, Vec<Lost>) {
+    if !published(ours, theirs) && published(theirs, ours) {
+        let (document, lost) = merged(base, theirs, ours);
+        return (document, lost.into_iter().map(|lost| Lost { side: lost.side.other(), ..lost }).collect());
+    }
+    merged(base, ours, theirs)
+}
+
+/// Tells whether an operation has moved the task on one side, of which the other does not know.
+fn published(side: &Version<'_>, other: &Version<'_>) -> bool {
+    let known = &other.task.state_history;
+    side.task.state_history.iter().any(|entry| entry.op.is_some() && !known.iter().any(|one| one.op == entry.op))
+}
+
+fn merged(base: Option<&Version<'_>>, ours: &Version<'_>, theirs: &Version<'_>) -> (Json, Vec<Lost>) {
+    let only_ours = published(ours, theirs) && !published(theirs, ours);
     let later = later(ours, theirs);
     let (our_start, their_start) = (Started::of(ours, theirs), Started::of(theirs, ours));
     let (ours, theirs) = (our_start.version(ours), their_start.version(theirs));
@@ -33,6 +49,7 @@ pub(super) fn merge(base: Option<&Version<'_>>, ours: &Version<'_>, theirs: &Ver
         ours: &ours,
         theirs: &theirs,
         weighing: Weighing { winner: later, lost: Vec::new() },
+        only_ours,
     };
     merge.run()
 }
@@ -83,6 +100,8 @@ struct Merge<'a> {
     our_moves: Moves<'a>,
     their_moves: Moves<'a>,
     weighing: Weighing,
+    /// Whether ours is what the board has, and theirs is not.
+    only_ours: bool,
 }
 
 impl<'a> Merge<'a> {
@@ -103,7 +122,7 @@ impl<'a> Merge<'a> {
 
     fn run(mut self) -> (Json, Vec<Lost>) {
         let agree = |key| self.three(key).change() == Change::Agreed;
-        let order = state::order(agree, &self.our_moves, &self.their_moves, self.weighing.winner);
+        let order = state::order(agree, &self.our_moves, &self.their_moves, self.weighing.winner, self.only_ours);
         let mut merged = Members::default();
         for key in keys_of_both(self.ours.members, self.theirs.members) {
             let pointer = join("", key);
