@@ -52,7 +52,7 @@ pub struct Staged {
     pub parted: Vec<Option<Snapshot>>,
     /// The parents.
     pub parents: Vec<Oid>,
-    /// The paths that the commit would change beside its first parent, of the board or not, in order.
+    /// The paths that the commit would change beside any of its parents, of the board or not, in order.
     pub paths: Vec<String>,
     /// Those that it would change beside every parent.
     pub own: Vec<String>,
@@ -109,12 +109,15 @@ impl Repository {
             let paths = staged_against(&objects, tree, &entries)?;
             Ok(paths.into_iter().filter_map(|path| String::from_utf8(path).ok()).collect())
         };
-        let paths = beside(parents.first().copied())?;
+        let mut paths = beside(parents.first().copied())?;
         let mut own = paths.clone();
         for merged in parents.iter().skip(1) {
-            let theirs = beside(Some(*merged))?;
+            let mut theirs = beside(Some(*merged))?;
             own.retain(|path| theirs.binary_search(path).is_ok());
+            paths.append(&mut theirs);
         }
+        paths.sort_unstable();
+        paths.dedup();
         let at = |commit: Oid| self.at(Source::User(objects.clone()), commit);
         let before = parents.iter().map(|commit| at(*commit)).collect::<Result<Vec<_>, _>>()?;
         let parted = parted_from(&objects, &parents)?.into_iter().map(|base| base.map(at).transpose());

@@ -465,6 +465,21 @@ impl BoardStore {
         })
     }
 
+    /// Tells whether a board was made at one of these commits or before, as far as that history is here.
+    ///
+    /// # Errors
+    /// [`AccessFault::Git`] when the history cannot be read.
+    pub fn has_founding_before(&self, commits: &[Oid]) -> Result<bool, AccessFault> {
+        for commit in commits.iter().filter(|commit| self.store.contains(**commit)) {
+            for commit in self.store.recent(*commit)? {
+                if receipt::is_founding(&commit?.message) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// Gives every commit reachable from a head to `take`, newest first, until it says stop. Fetches older history as
     /// it is needed, where `limit` allows to ask the remote; what cannot be fetched is left out.
     ///

@@ -57,13 +57,14 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
     let view = session.view(Freshness::Now)?;
     let since = since.map(|revision| start(session, revision)).transpose()?;
     let ask = (!session.options.offline).then_some(session.limits.network);
-    let mut line: Vec<(CommitInfo, Option<Operation>)> = Vec::new();
-    let mut whole = false;
+    let mut line: Vec<Entry> = Vec::new();
+    let (mut whole, mut end) = (false, None);
     session.board.commits(view.head, ask, |commit| {
         // What made the board was decided on the commit before it, which has to be here as well, and is not looked at.
-        let made_it = |(_, operation): &(_, Option<Operation>)| operation.as_ref().is_some_and(Operation::is_founding);
         whole = Some(commit.oid) == since || line.last().is_some_and(made_it);
-        if !whole {
+        if whole {
+            end = Some(commit.oid);
+        } else {
             line.push((commit.clone(), receipt::operation(&commit.message)));
             whole = commit.parents.is_empty();
         }
@@ -72,8 +73,24 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
     if !whole {
         return Err(not_all_here());
     }
+    // Clocks say in which order commits are met. Behind a merge one that claims to be old may not have been met yet.
+    if !is_one_line(&line) {
+        let all = session.board.objects().walk(view.head, end).map_err(AccessFault::from)?;
+        let entry = |commit: CommitInfo| {
+            let operation = receipt::operation(&commit.message);
+            (commit, operation)
+        };
+        line = all.into_iter().map(entry).collect();
+    }
     let commits = line.len();
     let mut ledger = Ledger { task, done: HashMap::new(), refused: HashSet::new(), operations: 0, found: Vec::new() };
+    let mut is_first = true;
+    for (at, (founding, _)) in line.iter().rev().enumerate().filter(|(_, entry)| made_it(entry)) {
+        if !std::mem::take(&mut is_first) || session.board.has_founding_before(&founding.parents)? {
+            let message = "it makes a board where there had been one: who did that took the roster over";
+            ledger.report(at, Rank::Entry, founding, "not-in-line", message);
+        }
+    }
     let oldest_first = line.into_iter().rev().enumerate();
     let due: Vec<Due> = oldest_first.filter_map(|(at, (commit, said))| ledger.enter(at, commit, said)).collect();
     let mut found = ledger.found;
@@ -85,6 +102,19 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
     found.retain(|finding| !finding.is_about_keys || !std::mem::replace(&mut told_of_signers, true));
     let violations = found.into_iter().map(|finding| finding.violation).collect();
     Ok(Audited { commits, operations: ledger.operations, violations })
+}
+
+/// A commit, and the operation that it says it carries out.
+type Entry = (CommitInfo, Option<Operation>);
+
+/// Tells whether a commit has made the board.
+fn made_it((_, operation): &Entry) -> bool {
+    operation.as_ref().is_some_and(Operation::is_founding)
+}
+
+/// Tells whether each commit, newest first, is the only parent of the one before it.
+fn is_one_line(line: &[Entry]) -> bool {
+    line.windows(2).all(|pair| pair[0].0.parents == [pair[1].0.oid])
 }
 
 /// Decides what is due, in as many threads as are worth their while: each part of the history begins with the board that
@@ -215,7 +245,13 @@ impl Ledger<'_> {
                 self.report(at, Rank::Entry, &commit, "forged-receipt", message);
                 false
             }
-            None => true,
+            None => {
+                if marks.op.is_some() {
+                    let message = "it has the Squad-Op of a receipt, and carries no operation";
+                    self.report(at, Rank::Entry, &commit, "forged-receipt", message);
+                }
+                true
+            }
         };
         for (id, code) in marks.refused {
             if let Some(earlier) = self.done.get(&id) {

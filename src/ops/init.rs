@@ -8,6 +8,8 @@ use std::io::Write;
 use super::act::Done;
 use super::failure::Failure;
 use super::session::Session;
+use crate::board::Oid;
+use crate::board::layout::CONFIG;
 use crate::board::store::{AccessFault, SEPARATE_BRANCH, is_branch_name};
 use crate::model::code::ErrorCode;
 use crate::model::config::{Agent, ApprovalGate};
@@ -53,6 +55,9 @@ pub fn init(session: &Session, branch: Option<&str>, template: Template) -> Resu
     if head.is_none() {
         refuse_to_replace_what_was_deleted(session, known.as_deref() == Some(branch.as_str()), &branch)?;
         refuse_to_leave_commits_behind(session, &branch)?;
+    }
+    if let Some(head) = head {
+        refuse_to_begin_anew(session, head)?;
     }
     let owner = owner(session)?;
     let mut agents = vec![owner.clone()];
@@ -126,6 +131,19 @@ fn refuse_to_replace_what_was_deleted(session: &Session, known: bool, branch: &s
     Err(Failure::from(AccessFault::NoBranch { remote, branch: branch.to_owned() })
         .why(format!("this clone has seen the board there, last at {last}, and keeps that in its private store"))
         .with("old", last.to_string()))
+}
+
+/// Where the branch had a board whose configuration is gone, a new one would hand the roster to whoever makes it.
+fn refuse_to_begin_anew(session: &Session, head: Oid) -> Result<(), Failure> {
+    let has_board = session.board.snapshot(Some(head))?.files().find(CONFIG).is_ok_and(|found| found.is_some());
+    if has_board || !session.board.has_founding_before(&[head])? {
+        return Ok(());
+    }
+    Err(Failure::new(ErrorCode::NotPermitted, format!("this branch had a board, and {CONFIG} is gone"))
+        .why("a new board in its place would make whoever makes it the owner of the old one's tasks")
+        .hint(format!(
+            "bring the file back: `git log -1 --format=%H -- {CONFIG}` is the commit that took it away, and              `git checkout COMMIT~1 -- {CONFIG}` the file; then commit and push it"
+        )))
 }
 
 /// The first member: whoever makes the board, by git's own account of them.

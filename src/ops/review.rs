@@ -89,7 +89,7 @@ pub fn review_staged(
     let on_board = |path: &String| path.split('/').next() == Some(ROOT) || Some(path) == locks.as_ref();
     let of_board: Vec<&String> = staged.paths.iter().filter(|path| on_board(path)).collect();
     if !of_board.is_empty() {
-        let by = By::one(actor.as_ref());
+        let by = By::one(actor.as_ref(), config);
         let judged = match staged.before.as_slice() {
             [parent] => apart(parent, &staged.after, &of_board, &by)?,
             // A merge is judged by what is new in it: what one of its parents has was judged there.
@@ -107,10 +107,10 @@ pub fn review_staged(
     // What is held now, as far as this clone has seen the board, be it on a branch of its own.
     if let Some(board) = repository.newest_beside(&staged)?
         && let Some(config) = usable(&board)
-        && let Ok(actor) = named(agent, &settings, config)
         && config.policy.locks != LockPolicy::Off
     {
-        reviewed.violations.extend(held_by_others(&board, config, &actor, &elsewhere)?);
+        let actor = named(agent, &settings, config).ok();
+        reviewed.violations.extend(held_by_others(&board, config, actor.as_ref(), &elsewhere)?);
     }
     Ok(reviewed)
 }
@@ -158,10 +158,13 @@ impl By {
         Self { actors: None, roster: RosterBy::Unknown }
     }
 
-    /// Whoever commits here; the roster is nobody's to change who is not known.
-    fn one(actor: Option<&AgentName>) -> Self {
-        let roster = RosterBy::Members(actor.into_iter().cloned().collect());
-        Self { actors: actor.map(|actor| vec![actor.clone()]), roster }
+    /// Whoever commits here; the roster is nobody's to change who is not known. Names are taken at their word from
+    /// somebody unknown where the board does that everywhere.
+    fn one(actor: Option<&AgentName>, config: Option<&BoardConfig>) -> Self {
+        let names: Vec<AgentName> = actor.into_iter().cloned().collect();
+        let at_their_word = config.is_none_or(|config| config.policy.identity == IdentityPolicy::Name);
+        let actors = (!names.is_empty() || !at_their_word).then(|| names.clone());
+        Self { actors, roster: RosterBy::Members(names) }
     }
 
     /// The authors of commits, as far as the roster knows their addresses. Names in the change are held against them
@@ -360,18 +363,20 @@ pub(super) fn identity(violation: &Violation) -> Identity {
     (violation.code, violation.file.clone(), violation.pointer.clone(), violation.message.clone())
 }
 
-/// Finds paths that the work of somebody else holds, by the locks file: it says what the tasks say, in a few lines.
+/// Finds paths that the work of somebody else holds, by the locks file: it says what the tasks say, in a few lines. Who is
+/// not known may be the holder, and is only told.
 fn held_by_others(
     board: &Snapshot,
     config: &BoardConfig,
-    actor: &AgentName,
+    actor: Option<&AgentName>,
     paths: &[&String],
 ) -> Result<Vec<Violation>, Failure> {
     let mut found = Vec::new();
     let locks = board.locks()?;
     let LocksFile::Ours(locks) = &*locks else { return Ok(found) };
     for work in locks.current_work.values() {
-        let Some(holder) = work.agent.as_ref().filter(|agent| *agent != actor && work.mode == LockMode::Hard) else {
+        let Some(holder) = work.agent.as_ref().filter(|agent| Some(*agent) != actor && work.mode == LockMode::Hard)
+        else {
             continue;
         };
         for lock in &work.files {
@@ -381,7 +386,8 @@ fn held_by_others(
             let hint =
                 format!("leave the file out of the commit, or ask: `squad comment {} \"@{holder} …\"`", work.task_id);
             let violation = Violation::error("path-locked", path.as_str(), "", message, hint);
-            found.push(if config.policy.locks == LockPolicy::Warn { violation.warning() } else { violation });
+            let is_told = config.policy.locks == LockPolicy::Warn || actor.is_none();
+            found.push(if is_told { violation.warning() } else { violation });
         }
     }
     Ok(found)

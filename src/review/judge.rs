@@ -11,10 +11,11 @@ use serde_json::Value;
 use super::check::set_lines;
 use super::replay::{Replay, newborn, replay};
 use super::secrets;
-use super::unexplained::{is_open_to, names, refusal_of, shapes, shrunk, who_may_have_acted};
+use super::unexplained::{is_open_to, names, proof, refusal_of, shapes, shrunk, who_may_have_acted};
 use crate::model::board::{Board, BoardFault};
 use crate::model::config::{Agent, BoardConfig};
 use crate::model::id::AgentName;
+use crate::model::locks::LocksFile;
 use crate::model::operation::{Action, Verb};
 use crate::model::requirement::may_change_roster;
 use crate::model::task::Task;
@@ -214,6 +215,14 @@ pub fn judge(change: &Change<'_>) -> Result<Judgement, BoardFault> {
     }
     let world = match (before_config, after_config) {
         (Some(before), after) => Some((before, after.unwrap_or(before))),
+        // A configuration that is mended does not let through what comes with it: only whose it was is not known.
+        (None, Some(after)) if change.before.config().is_err() => {
+            let message = "the configuration could not be read before: whose board it was, nothing says here";
+            let hint = "compare it with the last version that could be: `git log -p -- squad/squad.json`";
+            let odd = Violation::error("roster-change", change.config_path, "/agents", message, hint).warning();
+            judgement.violations.push(odd);
+            Some((after, after))
+        }
         (None, _) => None,
     };
     let world = world.map(|(before_config, after_config)| World {
@@ -239,6 +248,12 @@ pub fn judge(change: &Change<'_>) -> Result<Judgement, BoardFault> {
         let Some(after) = &pair.after else { continue };
         let mut found = Vec::new();
         secrets::look(&after.path, &after.bytes, pair.before.as_ref().map(|v| v.bytes.as_slice()), &mut found);
+        let of_squad = |version: &Version| matches!(LocksFile::read(Some(&version.bytes)), LocksFile::Ours(_));
+        if after.path != change.config_path && pair.before.as_ref().is_some_and(of_squad) && !of_squad(after) {
+            let message = "the file was squad's own, and is not any more: nobody would be told of a lock";
+            let hint = format!("take the change back: `git checkout HEAD -- {}`", after.path);
+            found.push(Violation::error("locks-foreign", &after.path, "", message, hint));
+        }
         set_lines(&mut found, std::str::from_utf8(&after.bytes).unwrap_or_default());
         judgement.violations.append(&mut found);
     }
@@ -304,7 +319,10 @@ fn one(world: Option<&World<'_>>, pair: &Pair, found: &mut Vec<Violation>) -> Re
             if !found.iter().any(|v| v.code == "history-rewritten") {
                 match replay(world, &old, new, path, found) {
                     Ok(replay) if before.is_some() => shapes(world, &replay, &old, new, path, found),
-                    Ok(_) => made_by(world, new, path, found),
+                    Ok(replay) => {
+                        made_by(world, new, path, found);
+                        proof(&replay, new, path, found);
+                    }
                     Err(fault @ BoardFault::Unreadable(_)) => return Err(fault),
                     // Another task on which a step depends: its file is refused by itself, and this one with it.
                     Err(fault) => {
@@ -397,11 +415,19 @@ fn roster(change: &Change<'_>, before: &BoardConfig, after: &BoardConfig, found:
     if before == after {
         return;
     }
-    let what = if before.agents == after.agents { "the settings" } else { "the roster" };
+    let (what, changes) =
+        if before.agents == after.agents { ("the settings", "change") } else { ("the roster", "changes") };
     let RosterBy::Members(actors) = &change.roster_by else {
-        let message = format!("{what} of the board change, and nobody in the roster is known to make this change");
-        let hint = "enter the e-mail addresses that git knows the owner and the chief by: `squad agents add --email`";
-        found.push(Violation::error("roster-change", change.config_path, "/agents", message, hint).warning());
+        let message = format!("{what} of the board {changes}, and nobody in the roster is known to make this change");
+        // Where it is known who may, it is known that this is none of them.
+        let known = |agent: &Agent| may_change_roster(agent.role) && agent.email.is_some();
+        found.push(if before.agents.iter().any(known) {
+            let hint = "let the owner or the chief make it, under the address that the roster has of them";
+            Violation::error("roster-change", change.config_path, "/agents", message, hint)
+        } else {
+            let hint = "enter the addresses that git knows the owner and the chief by: `squad agents add --email`";
+            Violation::error("roster-change", change.config_path, "/agents", message, hint).warning()
+        });
         return;
     };
     let roles: Vec<Role> = actors.iter().filter_map(|name| before.agent(name)).map(|agent| agent.role).collect();

@@ -107,6 +107,7 @@ pub static RULES: &[(&str, &[Rule])] = &[
         error("history-rewritten", "an entry of the history is gone or another", "The history only grows."),
         error("chat-rewritten", "a message is gone or another", "What was said was said."),
         error("evidence-rewritten", "evidence is gone or another", "What was handed in was handed in."),
+        error("subtask-rewritten", "a subtask is gone or another", "Work is done when its parts are: a part that vanishes was never done."),
         error("participant-removed", "somebody is no longer among the participants", "Who has had a hand in a task stays in it: gates count them."),
         error("time-fell", "`updatedAt` is earlier than before", "Readers go by it to tell old from new."),
         error("task-deleted", "the file of a task is gone", "A task that is given up is put away, with a reason, and can be brought back."),

@@ -175,7 +175,10 @@ pub(super) fn names(world: &World<'_>, before: Option<&Task>, after: &Task, path
     let forged = entries
         .filter(|(_, entry)| !is(&entry.actor))
         .map(|(i, entry)| (format!("/stateHistory/{i}/actor"), &entry.actor, "an entry of the history"));
-    let said = after.chat.iter().enumerate().filter(|(_, m)| !old.contains(m.id.as_str()) && !is(&m.author));
+    // An id that stands a second time is no way to say something in another name.
+    let mut once: HashSet<&str> = HashSet::new();
+    let said = after.chat.iter().enumerate();
+    let said = said.filter(|(_, m)| (!once.insert(&m.id) || !old.contains(m.id.as_str())) && !is(&m.author));
     let said = said.map(|(i, m)| (format!("/chat/{i}/author"), &m.author, "a message"));
     for (pointer, name, what) in forged.chain(said).take(3) {
         let who = actors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -183,6 +186,22 @@ pub(super) fn names(world: &World<'_>, before: Option<&Task>, after: &Task, path
         let message = format!("{what} in the name of {name}, in a change by {who}");
         let hint = format!("use your own name; `squad --agent {name}` is theirs to say");
         found.push(Violation::error("foreign-actor", path, pointer, message, hint));
+    }
+}
+
+/// Finds evidence that no step of the history has handed in, an id that stands a second time among it.
+pub(super) fn proof(replay: &Replay, after: &Task, path: &str, found: &mut Vec<Violation>) {
+    if !replay.whole {
+        return;
+    }
+    let mut once: HashSet<&str> = HashSet::new();
+    for (i, evidence) in after.evidence.iter().enumerate() {
+        if once.insert(&evidence.id) && replay.handed_in.contains(&evidence.id) {
+            continue;
+        }
+        let message = format!("the evidence {} was handed in by no step of the history", evidence.id);
+        let hint = "bring it with `squad submit` or `squad complete`";
+        found.push(Violation::error("automatic-field", path, format!("/evidence/{i}"), message, hint));
     }
 }
 
@@ -195,11 +214,16 @@ pub(super) fn shapes(
     path: &str,
     found: &mut Vec<Violation>,
 ) {
-    let handed_in = |id: &String| !replay.whole || replay.handed_in.contains(id);
-    for (i, evidence) in after.evidence.iter().enumerate().filter(|(_, e)| !handed_in(&e.id)) {
-        let message = format!("the evidence {} was handed in by no step of the history", evidence.id);
-        let hint = "bring it with `squad submit` or `squad complete`";
-        found.push(Violation::error("automatic-field", path, format!("/evidence/{i}"), message, hint));
+    proof(replay, after, path, found);
+    for part in &before.subtasks {
+        let what = match after.subtasks.iter().find(|now| now.id == part.id) {
+            None => "is gone",
+            Some(now) if now.title != part.title => "is another",
+            Some(_) => continue,
+        };
+        let message = format!("the subtask {} {what}", part.id);
+        let hint = "put it back as it was; `squad subtask set` says what has become of it";
+        found.push(Violation::error("subtask-rewritten", path, "/subtasks", message, hint));
     }
     for name in before.participants.iter().filter(|name| !after.participants.contains(name)) {
         let message = format!("{name} is no longer among the participants");

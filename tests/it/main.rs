@@ -71,6 +71,7 @@ mod scan;
 mod schedule;
 mod selftest;
 mod status;
+mod taken_over;
 mod terminal;
 mod threats;
 mod tidy;

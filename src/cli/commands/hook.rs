@@ -118,7 +118,8 @@ fn print(ui: &mut Ui, hook: &Hook) {
     });
 }
 
-/// Says nothing where the commit may be made; else what is wrong with it, on standard error, since git shows that.
+/// Says what is wrong with a commit, on standard error, since git shows that; of one that may be made, only whose files it
+/// touches.
 fn judge(cx: &mut Context<'_>, name: &'static str) -> Result<u8, Failure> {
     let dir = cx.dir()?;
     let path = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
@@ -145,6 +146,10 @@ fn judge(cx: &mut Context<'_>, name: &'static str) -> Result<u8, Failure> {
             .hint("correct the files, `git add` them and commit again; each violation says how")
             .with("changes", json!(reviewed.changes))
             .with("violations", json!(reviewed.violations)));
+    }
+    let held: Vec<_> = reviewed.violations.iter().filter(|v| v.code == "path-locked").cloned().collect();
+    for line in told(&held, true) {
+        cx.ui.complain(&line);
     }
     let answer = Answer::new(name)
         .with("changes", json!(reviewed.changes))
