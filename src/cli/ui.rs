@@ -14,6 +14,7 @@ mod words;
 
 pub(crate) use answer::one_line;
 pub use answer::{ANSWER_VERSION, Answer};
+pub(crate) use escape::escape_json;
 pub use escape::{escape_block, escape_line, truncate, width};
 pub use text::{BAD, Cell, DIM, GOOD, HINT, Line, STRONG, Table, WARN};
 pub use words::{age, plural, rfc3339};

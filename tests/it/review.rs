@@ -277,6 +277,8 @@ fn every_format_is_safe_with_hostile_texts() {
         t["updatedAt"] = json!(later(t, 1000));
         t["parent"] = json!("no-such-task");
         t["weird\n::warning::k"] = json!("\u{1b}[2J\u{202e}");
+        // A code that has no end is taken out together with all that follows.
+        t["a\u{1b}]0;\u{9b}\u{202e}"] = json!(1);
     });
     commit(&clone, "hostile");
     let markdown = clone.squad("review main..change --format markdown").exits(4).stdout;
@@ -288,8 +290,11 @@ fn every_format_is_safe_with_hostile_texts() {
         github.lines().all(|line| ["::error ", "::warning ", "::notice "].iter().any(|k| line.starts_with(k))),
         "{github}"
     );
-    let sarif: Value =
-        serde_json::from_str(&clone.squad("review main..change --format sarif").exits(4).stdout).expect("JSON");
+    let all = clone.refused("review main..change", 4, "invalid")["violations"].as_array().map_or(0, Vec::len);
+    assert_eq!(github.lines().filter(|line| !line.starts_with("::notice ")).count(), all, "{github}");
+    let sarif = clone.squad("review main..change --format sarif").exits(4).stdout;
+    assert!(![&github, &sarif].iter().any(|text| text.contains(['\u{1b}', '\u{9b}', '\u{202e}'])), "{github:?} {sarif:?}");
+    let sarif: Value = serde_json::from_str(&sarif).expect("JSON");
     let results = sarif["runs"][0]["results"].as_array().expect("results");
     assert!(results.iter().any(|r| r["ruleId"] == "dangling-reference"), "{sarif}");
     assert!(results.iter().all(|r| r["ruleIndex"].is_u64()), "each result has its rule: {sarif}");

@@ -24,7 +24,7 @@ fn tell(cx: &mut Context<'_>, reviewed: &Reviewed, format: ReportFormat) -> Resu
         match format {
             ReportFormat::Markdown => cx.ui.verbatim(&markdown::document(reviewed)),
             ReportFormat::Github => cx.ui.verbatim(&github::annotations(reviewed)),
-            ReportFormat::Sarif => cx.ui.verbatim(&format!("{:#}\n", sarif::document(reviewed))),
+            ReportFormat::Sarif => cx.ui.verbatim(&sarif::document(reviewed)),
             ReportFormat::Text | ReportFormat::Json => {
                 text::changes(cx.ui, &reviewed.changes);
                 let all = cx.ui.verbosity() > 0;

@@ -3,6 +3,7 @@
 //! Source: the documentation of workflow commands: `%`, carriage return and line feed are escaped in a message, and
 //! in a property `:` and `,` as well. A step shows ten annotations of each kind; those that matter most come first.
 
+use crate::cli::ui::escape_block;
 use crate::ops::review::Reviewed;
 use crate::schema::Violation;
 
@@ -39,8 +40,10 @@ fn annotation(kind: &str, violation: &Violation) -> String {
     )
 }
 
+/// A log of a run is shown as a terminal shows it, and what is written to one is stripped of codes: one that has no end
+/// would take every annotation behind it along.
 fn message(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    escape_block(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 fn property(text: &str) -> String {
@@ -58,7 +61,14 @@ mod tests {
         let line = annotation("error", &violation);
         assert_eq!(line.lines().count(), 1, "{line}");
         assert!(
-            line.starts_with("::error file=a%2Cb%3Ac%0A%3A%3Aerror%3A%3Ano,line=3,title=squad x::/p 50 %25 done%0D%0A")
+            line.starts_with("::error file=a%2Cb%3Ac%0A%3A%3Aerror%3A%3Ano,line=3,title=squad x::/p 50 %25 done%0A")
         );
+    }
+
+    #[test]
+    fn nothing_in_a_text_hides_what_is_behind_it() {
+        let violation = Violation::error("x", "a\u{9b}b", "/p", "t\u{1b}]0;\u{202e}\u{200b}\r", "h");
+        let line = annotation("error", &violation);
+        assert_eq!(line, "::error file=a\\u{9b}b,title=squad x::/p t\\u{1b}]0;\\u{202e}\\u{200b}\\r. h\n");
     }
 }

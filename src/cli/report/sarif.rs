@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use crate::cli::ui::escape_json;
 use crate::ops::review::Reviewed;
 use crate::review::rules::{RULES, Rule};
 use crate::schema::{Severity, Violation};
@@ -11,8 +12,14 @@ use crate::schema::{Severity, Violation};
 /// Results that one run may have; more are refused by those who read them.
 const RESULTS: usize = 5000;
 
-/// Returns the verdict as a document.
-pub(in crate::cli) fn document(reviewed: &Reviewed) -> Value {
+/// Returns the verdict as a document that is safe to look at.
+pub(in crate::cli) fn document(reviewed: &Reviewed) -> String {
+    let text = format!("{:#}", log(reviewed));
+    // The ends of its lines stand between the values, never in one.
+    text.lines().map(|line| escape_json(line.to_owned()) + "\n").collect()
+}
+
+fn log(reviewed: &Reviewed) -> Value {
     let rules: Vec<&Rule> = RULES.iter().flat_map(|(_, rules)| rules.iter()).collect();
     let results: Vec<Value> = reviewed.violations.iter().take(RESULTS).map(|v| result(v, &rules)).collect();
     json!({
@@ -76,4 +83,19 @@ fn uri(path: &str) -> String {
         }
     }
     uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_written_as_json_escapes_it() {
+        let violation = Violation::error("x", "f", "/p\u{9b}", "a\n\u{202e}\u{e0041}", "h");
+        let text = document(&Reviewed { violations: vec![violation.clone()], ..Reviewed::default() });
+        assert!(!text.contains(['\u{202e}', '\u{9b}', '\u{e0041}']), "{text}");
+        let result = &serde_json::from_str::<Value>(&text).unwrap()["runs"][0]["results"][0];
+        assert_eq!(result["message"]["text"], format!("{}. h", violation.message));
+        assert_eq!(result["locations"][0]["logicalLocations"][0]["fullyQualifiedName"], "/p\u{9b}");
+    }
 }
