@@ -11,6 +11,10 @@ use crate::schema::Violation;
 /// Rows of a table that are shown: a summary of a step has a limit of 1 MiB.
 const ROWS: usize = 200;
 
+/// Stands between two characters that would be a link or a mention together, and is not shown. An entity is none of
+/// either only where it is read: links are sought again in the text that comes of it.
+const BREAK: &str = "<!-- -->";
+
 /// Longest text of one cell, in characters.
 const CELL: usize = 300;
 
@@ -91,14 +95,27 @@ fn row(violation: &Violation) -> String {
 /// Returns a text for a cell of a table: no markup, no mention, no link, no line end.
 pub(super) fn cell(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for c in shown(text).chars().take(CELL) {
+    let shown: Vec<char> = shown(text).chars().take(CELL).collect();
+    for (at, &c) in shown.iter().enumerate() {
         match c {
+            '.' if at >= 3 && shown[at - 3..at].iter().all(|c| c.eq_ignore_ascii_case(&'w')) => {
+                safe.push_str(BREAK);
+                safe.push('.');
+            }
             '&' => safe.push_str("&amp;"),
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             // Each has a meaning somewhere: as a number it has none.
             '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '(' | ')' | '#' | '!' | '@' | '~' | '$' | ':' | '{' | '}' => {
                 safe.push_str(&format!("&#{};", u32::from(c)));
+                let links = match c {
+                    '@' | '#' => true,
+                    ':' => shown.get(at + 1) == Some(&'/'),
+                    _ => false,
+                };
+                if links {
+                    safe.push_str(BREAK);
+                }
             }
             c => safe.push(c),
         }
@@ -129,6 +146,22 @@ mod tests {
         let safe = cell(hostile);
         for bad in ["|", "`", "<img", "[x]", "@all", "**", "\n", "\u{202e}"] {
             assert!(!safe.contains(bad), "{bad:?} in {safe}");
+        }
+    }
+
+    #[test]
+    fn no_address_and_no_name_in_a_cell_becomes_a_link() {
+        let cases = [
+            ("www.evil.example", "www<!-- -->.evil.example"),
+            ("WWW.evil.example", "WWW<!-- -->.evil.example"),
+            ("a@evil.example", "a&#64;<!-- -->evil.example"),
+            ("@all", "&#64;<!-- -->all"),
+            ("https://evil.example", "https&#58;<!-- -->//evil.example"),
+            ("fixes #1", "fixes &#35;<!-- -->1"),
+            ("src/w.rs at 12:30", "src/w.rs at 12&#58;30"),
+        ];
+        for (text, safe) in cases {
+            assert_eq!(cell(text), safe);
         }
     }
 
