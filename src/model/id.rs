@@ -31,6 +31,13 @@ pub struct BadName {
     pub why: &'static str,
 }
 
+/// Returns a name as a word of a command in a hint: `NAME` stands for one that no agent and no task may have, since what
+/// stands in a file may be a command of its own.
+pub fn in_command(name: &str) -> &str {
+    let is_name = AgentName::new(name).is_ok() || TaskId::new(name).is_ok();
+    if is_name { name } else { "NAME" }
+}
+
 /// The id of a task, which is also the stem of its file name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(Arc<str>);
@@ -401,6 +408,16 @@ fn integer<'de, D: Deserializer<'de>>(d: D) -> Result<i64, D::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_name_stands_in_a_command() {
+        for good in ["scout", "Scout", "t-1", "a.b_c", &"x".repeat(TASK_ID_MAX)] {
+            assert_eq!(in_command(good), good);
+        }
+        for bad in ["", "-v", "$(id)", "`id`", "a b", "a\nb", "a;b", "é", "\"", &"x".repeat(TASK_ID_MAX + 1)] {
+            assert_eq!(in_command(bad), "NAME", "{bad:?}");
+        }
+    }
 
     #[test]
     fn ids_that_could_leave_the_folder_are_refused() {

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::code::ErrorCode;
-use super::id::{AgentName, Epoch, Millis, TaskId};
+use super::id::{AgentName, Epoch, Millis, TaskId, in_command};
 use super::locks::Conflict;
 use super::operation::Verb;
 use super::time::rfc3339;
@@ -278,13 +278,15 @@ impl Refusal {
             Self::NotFound { .. } => "`squad list --all` shows every task".to_owned(),
             Self::UnknownAgent { name } => {
                 format!(
-                    "`squad agents` lists the roster; its owner or chief can `squad agents add {name} --role executor`"
+                    "`squad agents` lists the roster; its owner or chief can `squad agents add {} --role executor`",
+                    in_command(name.as_str())
                 )
             }
             Self::LostRace { task, .. } => format!("`squad next` picks another; `squad show {task}` shows the holder"),
             Self::Changed { task, .. } => format!("look at `squad show {task}`, then edit again"),
             Self::NotHolder { task, holder, .. } => {
-                format!("`squad comment {task} \"@{holder} …\"` reaches the holder; `squad next` picks another task")
+                let whom = in_command(holder.as_str());
+                format!("`squad comment {task} \"@{whom} …\"` reaches the holder; `squad next` picks another task")
             }
             Self::StaleEpoch { task, .. } => {
                 format!("stop working on it; `squad show {task}` shows who has it, `squad next` picks another")
@@ -315,7 +317,7 @@ impl Refusal {
             Self::PathLocked { task, conflicts } => match conflicts.first() {
                 Some(c) => format!(
                     "`squad next` picks a task with free paths; `squad comment {task} \"{}…\" --also {}` asks on both tasks",
-                    c.agent.as_ref().map(|agent| format!("@{agent} ")).unwrap_or_default(),
+                    c.agent.as_ref().map(|agent| format!("@{} ", in_command(agent.as_str()))).unwrap_or_default(),
                     c.task
                 ),
                 None => "`squad lock list` shows every lock".to_owned(),
@@ -387,5 +389,32 @@ fn join_or<'a>(words: impl Iterator<Item = &'a str>) -> String {
         [] => "nobody".to_owned(),
         [one] => (*one).to_owned(),
         [rest @ .., last] => format!("{} or {last}", rest.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_a_command_of_its_own_stands_in_no_command() {
+        let name = AgentName::as_found("$(id)");
+        let task = TaskId::new("t-1").unwrap();
+        let conflict = Conflict {
+            path: "src".to_owned(),
+            lock: "src".to_owned(),
+            task: task.clone(),
+            agent: Some(name.clone()),
+            since: Millis(0),
+            mode: crate::model::vocabulary::LockMode::Hard,
+        };
+        for refusal in [
+            Refusal::UnknownAgent { name: name.clone() },
+            Refusal::NotHolder { task: task.clone(), verb: Verb::Start, holder: name, at: Millis(0) },
+            Refusal::PathLocked { task, conflicts: vec![conflict] },
+        ] {
+            let hint = refusal.hint().unwrap();
+            assert!(hint.contains("NAME") && !hint.contains("$("), "{hint}");
+        }
     }
 }

@@ -383,8 +383,8 @@ fn held_by_others(
             let Some(pattern) = Pattern::lenient(lock, config.locks.ignore_case) else { continue };
             let Some(path) = paths.iter().find(|path| pattern.covers(path)) else { continue };
             let message = format!("{holder} holds {} for {}", lock.escape_debug(), work.task_id);
-            let hint =
-                format!("leave the file out of the commit, or ask: `squad comment {} \"@{holder} …\"`", work.task_id);
+            let (task, whom) = (&work.task_id, crate::model::id::in_command(holder.as_str()));
+            let hint = format!("leave the file out of the commit, or ask: `squad comment {task} \"@{whom} …\"`");
             let violation = Violation::error("path-locked", path.as_str(), "", message, hint);
             let is_told = config.policy.locks == LockPolicy::Warn || actor.is_none();
             found.push(if is_told { violation.warning() } else { violation });

@@ -301,8 +301,10 @@ fn one(world: Option<&World<'_>>, pair: &Pair, found: &mut Vec<Violation>) -> Re
     let Some(new) = &after else {
         if pair.after.is_none() {
             let message = format!("the file of {} is gone", pair.stem.escape_debug());
-            let hint =
-                format!("bring it back; `squad cancel {} --reason R` puts a task away", pair.stem.escape_debug());
+            let hint = format!(
+                "bring it back; `squad cancel {} --reason R` puts a task away",
+                crate::model::id::in_command(&pair.stem)
+            );
             found.push(Violation::error("task-deleted", &file, "", message, hint));
         }
         let told = before.as_ref().map(|old| tell(pair, Some(old), None, &file));

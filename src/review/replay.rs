@@ -10,7 +10,7 @@ use super::unexplained;
 use crate::model::apply::apply;
 use crate::model::board::BoardFault;
 use crate::model::config::Agent;
-use crate::model::id::{AgentName, Millis, OpId};
+use crate::model::id::{AgentName, Millis, OpId, in_command};
 use crate::model::imported::{ImportedTask, Standing};
 use crate::model::locks::Conflict;
 use crate::model::operation::{Action, Basis, HandIn, NewTask, Operation, RecoverTrigger, Verb};
@@ -149,7 +149,10 @@ impl<'a> Reader<'a> {
             return Ok(Err(Broken::Says {
                 code: "unknown-actor",
                 message: format!("{} is in no roster and cannot have moved the task", entry.actor),
-                hint: format!("`squad agents add {} --role executor`, or correct the name", entry.actor),
+                hint: format!(
+                    "`squad agents add {} --role executor`, or correct the name",
+                    in_command(entry.actor.as_str())
+                ),
             }));
         };
         let verbs = match &entry.trigger {

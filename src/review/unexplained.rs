@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::judge::World;
 use super::replay::{Replay, operation};
 use crate::model::config::Agent;
-use crate::model::id::{AgentName, Millis};
+use crate::model::id::{AgentName, Millis, in_command};
 use crate::model::operation::{Action, FieldChange, Verb};
 use crate::model::task::{Subtask, Task};
 use crate::model::time::rfc3339;
@@ -184,7 +184,7 @@ pub(super) fn names(world: &World<'_>, before: Option<&Task>, after: &Task, path
         let who = actors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let who = if who.is_empty() { "somebody who is in no roster".to_owned() } else { who };
         let message = format!("{what} in the name of {name}, in a change by {who}");
-        let hint = format!("use your own name; `squad --agent {name}` is theirs to say");
+        let hint = format!("use your own name; `squad --agent {}` is theirs to say", in_command(name.as_str()));
         found.push(Violation::error("foreign-actor", path, pointer, message, hint));
     }
 }

@@ -293,13 +293,41 @@ fn every_format_is_safe_with_hostile_texts() {
     let all = clone.refused("review main..change", 4, "invalid")["violations"].as_array().map_or(0, Vec::len);
     assert_eq!(github.lines().filter(|line| !line.starts_with("::notice ")).count(), all, "{github}");
     let sarif = clone.squad("review main..change --format sarif").exits(4).stdout;
-    assert!(![&github, &sarif].iter().any(|text| text.contains(['\u{1b}', '\u{9b}', '\u{202e}'])), "{github:?} {sarif:?}");
+    assert!(
+        ![&github, &sarif].iter().any(|text| text.contains(['\u{1b}', '\u{9b}', '\u{202e}'])),
+        "{github:?} {sarif:?}"
+    );
     let sarif: Value = serde_json::from_str(&sarif).expect("JSON");
     let results = sarif["runs"][0]["results"].as_array().expect("results");
     assert!(results.iter().any(|r| r["ruleId"] == "dangling-reference"), "{sarif}");
     assert!(results.iter().all(|r| r["ruleIndex"].is_u64()), "each result has its rule: {sarif}");
     let text = clone.squad("review main..change").exits(4).stdout;
     assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text:?}");
+}
+
+#[test]
+fn what_a_hint_gives_to_run_has_nothing_of_a_file_but_names() {
+    let (room, clone) = board();
+    room.put(&[("squad/tasks/json/$(id).json", Some("{}"))]);
+    clone.git("pull --quiet");
+    clone.git("checkout --quiet -b change");
+    clone.git("rm --quiet 'squad/tasks/json/$(id).json'");
+    by_hand(&clone, "t-2", |t| {
+        let at = later(t, 1000);
+        t["stateHistory"] = json!([{"state": "in-progress", "timestamp": at, "actor": "$(id)", "trigger": "claim"}]);
+        t["updatedAt"] = json!(at);
+    });
+    commit(&clone, "hostile");
+    let error = clone.refused("review main..change", 4, "invalid");
+    let hints: Vec<&str> = error["violations"].as_array().expect("a list").iter().map(words).collect();
+    for command in ["`squad cancel NAME --reason R`", "`squad agents add NAME --role executor`"] {
+        assert!(hints.iter().any(|hint| hint.contains(command)), "{error}");
+    }
+    assert!(!hints.iter().any(|hint| hint.contains("$(id)")), "{error}");
+}
+
+fn words(violation: &Value) -> &str {
+    violation["hint"].as_str().unwrap_or_default()
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{Decider, locks_differ, named, refused};
 use crate::model::apply::apply;
 use crate::model::board::{BoardFault, Changeset, Decision, Place, ReceiptFacts, TaskChange, Unchanged};
 use crate::model::config::Agent;
-use crate::model::id::{AgentName, TaskId};
+use crate::model::id::{AgentName, TaskId, in_command};
 use crate::model::imported::ImportedTask;
 use crate::model::operation::{Action, Operation, Verb};
 use crate::model::ordered::IndexMap;
@@ -101,10 +101,13 @@ impl Decider<'_> {
         Some(Refusal::Invalid {
             message: format!("not in the roster: {}", some(strangers.iter().map(ToString::to_string))),
             pointer: "/args/tasks".to_owned(),
-            hint: format!(
-                "`squad agents add {first} --role executor`, or `--as {first}=NAME` for one who is, `--as {first}=` \
-                 for nobody"
-            ),
+            hint: match in_command(first) {
+                name if name == *first => format!(
+                    "`squad agents add {first} --role executor`, or `--as {first}=NAME` for one who is, `--as {first}=` \
+                     for nobody"
+                ),
+                _ => "`--as FOUND=NAME` for one who is, `--as FOUND=` for nobody".to_owned(),
+            },
         })
     }
 
