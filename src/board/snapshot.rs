@@ -296,7 +296,7 @@ impl Snapshot {
         let mut found = Vec::new();
         for folder in [TASKS_DIR, LIVE_DIR, ARCHIVE_DIR] {
             let Some(entry) = self.files().find(folder)? else { continue };
-            found.extend(review::not_a_folder(folder, kind_of(entry.kind)));
+            found.extend(review::not_a_folder(folder, kind_of(entry.kind), "no task can be read"));
         }
         Ok(found)
     }
@@ -555,7 +555,8 @@ pub fn not_ordinary(path: &str, kind: EntryKind) -> Option<Violation> {
     review::check::not_ordinary(path, kind_of(kind))
 }
 
-fn kind_of(kind: EntryKind) -> FileKind {
+/// Returns what a rule calls a kind of entry.
+pub fn kind_of(kind: EntryKind) -> FileKind {
     match kind {
         EntryKind::File => FileKind::Ordinary,
         EntryKind::Executable => FileKind::Executable,

@@ -160,6 +160,7 @@ impl GitError {
             Self::UnreadableIndex { .. } => "`git status` says what is wrong with it; `squad check` needs no index",
             Self::NotStarted { .. } => "install git 2.41 or newer and put it on PATH",
             Self::TimedOut { .. } => "see whether `git fetch` gets an answer, then run the command again",
+            Self::BadName { what: "path in a tree", .. } => "`squad check` names what stands where a folder should",
             Self::BadName { .. } => "`git check-ref-format --branch NAME` tells which names git takes",
             Self::UnknownRemote { .. } => "`git remote` lists the remotes; `git config squad.remote NAME` chooses one",
             Self::TooLarge { .. } => "make the file smaller; `squad check` names every file that is too large",

@@ -13,12 +13,12 @@ use crate::board::Oid;
 use crate::board::files::{Entry, EntryKind, Files, ReadError, TooLarge};
 use crate::board::folder::Folder;
 use crate::board::layout::{ARCHIVE_DIR, CONFIG, LIVE_DIR, task_stem};
-use crate::board::snapshot::Snapshot;
+use crate::board::snapshot::{Snapshot, kind_of};
 use crate::model::board::Board;
 use crate::model::card::Card;
 use crate::model::code::ErrorCode;
 use crate::review::check::{
-    BoardFile, CheckOptions, CleanFile, FileFault, FileKind, FileRole, Report, check, check_with,
+    BoardFile, CheckOptions, CleanFile, FileFault, FileKind, FileRole, Report, check, check_with, not_a_folder,
 };
 use crate::schema::Violation;
 
@@ -137,6 +137,9 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<Report, Failure> {
         let folder = format!("{ARCHIVE_DIR}/{}", month.name);
         if month.kind != EntryKind::Folder {
             astray.extend(task_stem(&month.name).map(|_| out_of_place(&folder)));
+            if is_month(&month.name) {
+                astray.extend(not_a_folder(&folder, kind_of(month.kind), "no task of that month can be put away"));
+            }
             continue;
         }
         astray.extend((!is_month(&month.name)).then(|| no_month(&folder)));
@@ -146,6 +149,11 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<Report, Failure> {
                 wanted.push((format!("{folder}/{}", entry.name), FileRole::Archived { stem }, entry));
             }
         }
+    }
+    for (end, _) in locks_path.match_indices('/') {
+        let Some(entry) = files.find(&locks_path[..end]).map_err(unreadable)? else { break };
+        let so = "the locks file cannot be written, and no task claimed";
+        astray.extend(not_a_folder(&locks_path[..end], kind_of(entry.kind), so));
     }
     if let Some(entry) = files.find(&locks_path).map_err(unreadable)? {
         wanted.push((locks_path.clone(), FileRole::Locks, entry));
@@ -210,13 +218,7 @@ fn clean_cards(snapshot: &Snapshot) -> Result<Vec<(String, String, &Card)>, Fail
 }
 
 fn read(files: &dyn Files, path: String, role: FileRole, entry: &Entry) -> BoardFile {
-    let kind = match entry.kind {
-        EntryKind::File => FileKind::Ordinary,
-        EntryKind::Executable => FileKind::Executable,
-        EntryKind::Link => FileKind::Link,
-        EntryKind::Folder => FileKind::Folder,
-        EntryKind::Submodule => FileKind::Submodule,
-    };
+    let kind = kind_of(entry.kind);
     let content = match kind {
         FileKind::Ordinary => files.read(&path, entry).map_err(|error| match error.downcast_ref::<TooLarge>() {
             Some(large) => FileFault::TooLarge { bytes: large.size },

@@ -205,16 +205,17 @@ pub fn not_ordinary(path: &str, kind: FileKind) -> Option<Violation> {
     ))
 }
 
-/// Returns what is wrong with something that stands where a folder of the board should.
-pub fn not_a_folder(path: &str, kind: FileKind) -> Option<Violation> {
+/// Returns what is wrong with something that stands where a folder of the board should; `so` says what comes of it.
+pub fn not_a_folder(path: &str, kind: FileKind, so: &str) -> Option<Violation> {
     let what = match kind {
         FileKind::Folder => return None,
         FileKind::Ordinary | FileKind::Executable => "is a file",
         FileKind::Link => "is a symbolic link",
         FileKind::Submodule => "is a submodule",
     };
-    let message = format!("it {what} where a folder should be, so no task can be read");
-    Some(Violation::error("not-a-folder", path, "", message, "bring the folder back from the history"))
+    let message = format!("it {what} where a folder should be, so {so}");
+    let hint = "bring the folder back from the history, or move away what is in its place";
+    Some(Violation::error("not-a-folder", path, "", message, hint))
 }
 
 /// What has been seen so far.

@@ -31,7 +31,7 @@ const fn warning(code: &'static str, title: &'static str, why: &'static str) -> 
 pub static RULES: &[(&str, &[Rule])] = &[
     ("A file", &[
         error("not-a-file", "a board file is a link, a submodule or executable", "A link can lead out of the repository, and a mode that git does not give by itself is a mistake or an attack."),
-        error("not-a-folder", "something stands where a folder of the board should", "It hides every task that was there."),
+        error("not-a-folder", "something stands where a folder of the board should", "It hides every task that was there, and none can be written below it."),
         error("bad-file-name", "a task's file has a name that no id may be", "Names become paths, refs and arguments: what is no plain word can mean another file on another system."),
         error("too-large", "a file is larger than a file of the board may be", "Every agent reads it, and pays for it."),
         error("unreadable", "a file cannot be read", "What cannot be read cannot be judged."),

@@ -274,6 +274,37 @@ fn a_task_folder_that_is_no_folder_is_named_by_everybody_who_looks() {
 }
 
 #[test]
+fn a_folder_that_a_verb_will_need_and_that_is_none_is_found_before_it_fails() {
+    for place in [".claude", "squad/tasks/archived/2026-11"] {
+        let room = Room::with_tasks(&[hand_task("t-1", json!({"files": ["src"]})), hand_task("t-2", json!({}))]);
+        let clone = room.clone_as("olga");
+        clone.ok("claim t-1");
+        clone.git("pull --quiet");
+        clone.git("checkout --quiet -b change");
+        clone.git(&format!("rm -r --quiet --ignore-unmatch {place}"));
+        clone.write("blob", "elsewhere");
+        let link = clone.git("hash-object -w blob");
+        clone.git(&format!("update-index --add --cacheinfo 120000,{link},{place}"));
+        let names_it = |error: &Value| {
+            let found = errors(&json!({"violations": error["violations"]}));
+            found.iter().any(|v| v["code"] == "not-a-folder" && v["file"] == place)
+        };
+        for verb in ["check --staged", "hook pre-commit"] {
+            let error = clone.refused(verb, 4, "invalid");
+            assert!(names_it(&error), "{verb}: {error}");
+        }
+        clone.git("commit --quiet --no-verify -m link");
+        let error = clone.refused("review main..change", 4, "invalid");
+        assert!(names_it(&error), "{error}");
+        clone.git("push --quiet origin change:main");
+        if place == ".claude" {
+            let ran = clone.squad("claim t-2");
+            assert!(ran.stderr.contains("`squad check` names"), "{ran}");
+        }
+    }
+}
+
+#[test]
 fn a_broken_task_is_never_left_out_of_a_list_in_silence() {
     let room = Room::with_tasks(&[hand_task("t-1", json!({}))]);
     room.put(&[("squad/tasks/json/broken.json", Some("{"))]);
