@@ -29,6 +29,7 @@ mod units;
 
 use crontab::Crontab;
 pub(super) use logs::put_away as put_away_logs;
+pub(super) use text::quoted;
 use units::{Folder, Unit};
 
 /// Folders that every timer looks for programs in.
@@ -433,7 +434,7 @@ fn into_folder(
     let known = |name: &String| changes.iter().any(|(path, old, _)| path.ends_with(name) && !old.is_empty());
     let over = gone.iter().chain(&come).filter(|name| known(name));
     changed.by_hand.extend(over.map(|name| format!("launchctl bootout gui/$(id -u)/{}", label(name))));
-    let path = |name: &String| text::quoted(&folder.dir.join(name).display().to_string());
+    let path = |name: &String| quoted(&folder.dir.join(name).display().to_string());
     changed.by_hand.extend(come.iter().map(|name| format!("launchctl bootstrap gui/$(id -u) {}", path(name))));
     Ok(changed)
 }

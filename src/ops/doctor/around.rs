@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::super::init::EXCLUDE_BEGIN;
+use super::super::schedule::quoted;
 use super::super::session::Session;
 use super::Probe;
 use super::here::listed;
@@ -108,10 +109,11 @@ pub(super) fn git_locks(session: &Session) -> Probe {
     locks_below(&place.common_dir.join("refs").join("heads"), &mut files);
     files.sort();
     files.dedup();
-    let old: Vec<String> = files.iter().filter_map(|file| told(file)).collect();
-    let Some(first) = old.first() else { return Probe::ok("git-locks", "git has left no lock behind") };
-    let path = first.split(", ").next().unwrap_or_default();
-    Probe::warning("git-locks", old.join("; "))
+    let old: Vec<(&PathBuf, String)> = files.iter().filter_map(|file| Some((file, told(file)?))).collect();
+    let Some((first, _)) = old.first() else { return Probe::ok("git-locks", "git has left no lock behind") };
+    let path = quoted(&first.display().to_string());
+    let all: Vec<&str> = old.iter().map(|(_, told)| told.as_str()).collect();
+    Probe::warning("git-locks", all.join("; "))
         .fix(format!("`ls -l {path}` shows it; where no git is at work here any more, move it out of the folder"))
 }
 

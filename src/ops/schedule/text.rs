@@ -42,7 +42,7 @@ pub(super) fn shell_line(command: &Command<'_>, agent: &str) -> String {
 }
 
 /// Returns a text as one word of the shell.
-pub(super) fn quoted(text: &str) -> String {
+pub(in crate::ops) fn quoted(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+:@,".contains(&b);
     if !text.is_empty() && text.bytes().all(plain) {
         return text.to_owned();
