@@ -128,6 +128,41 @@ pub static RULES: &[(&str, &[Rule])] = &[
     ]),
 ];
 
+/// What somebody may have meant to do, the worst first: of many violations these are shown before the slips.
+const FIRST: &[&str] = &[
+    "secret",
+    "roster-change",
+    "foreign-actor",
+    "unknown-actor",
+    "unverified",
+    "forged-receipt",
+    "other-content",
+    "beyond-operation",
+    "not-allowed",
+    "history-rewritten",
+    "chat-rewritten",
+    "evidence-rewritten",
+    "participant-removed",
+    "task-deleted",
+    "not-a-file",
+    "not-a-folder",
+    "path-locked",
+    "lost-race",
+    "not-holder",
+    "stale-epoch",
+    "not-permitted",
+    "automatic-field",
+    "illegal-transition",
+    "unrecorded-transition",
+    "evidence-missing",
+    "unexplained",
+];
+
+/// Returns how far down a violation of that rule stands where not all are shown; less is more important.
+pub fn rank(code: &str) -> usize {
+    FIRST.iter().position(|first| *first == code).unwrap_or(FIRST.len())
+}
+
 /// Returns the rule of that word.
 pub fn rule(code: &str) -> Option<&'static Rule> {
     RULES.iter().flat_map(|(_, rules)| rules.iter()).find(|rule| rule.code == code)
@@ -146,4 +181,17 @@ pub fn page() -> String {
         }
     }
     page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_first_is_a_rule() {
+        for code in FIRST {
+            assert!(rule(code).is_some_and(|rule| rule.severity == Error), "{code}");
+        }
+        assert!(rank("secret") < rank("path-locked") && rank("path-locked") < rank("wrong-type"));
+    }
 }

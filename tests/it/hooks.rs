@@ -607,10 +607,13 @@ fn of_many_violations_five_are_told_even_to_whoever_wants_no_talk() {
     for n in 0..7 {
         clone.write(&format!("squad/tasks/json/b-{n}.json"), "{}\n");
     }
+    let secret = json!({"description": "use ghp_Zz9Qk3Lm8Vn2Bx7Rt5Yw1Pd6Hs4Jf0Gc"});
+    clone.write("squad/tasks/json/z.json", secret.to_string());
     clone.git("add squad");
     let ran = clone.squad("hook pre-commit --quiet").exits(4);
     assert_eq!((ran.stdout.as_str(), ran.stderr.matches("error squad/").count()), ("", 5), "{ran}");
-    assert!(ran.stderr.contains(" more; `-v` shows them"), "{ran}");
+    assert!(ran.stderr.starts_with("error squad/tasks/json/z.json"), "the last file has the worst: {ran}");
+    assert!(ran.stderr.contains(" more; `squad hook pre-commit -v` shows them"), "{ran}");
     let error = clone.refused("hook pre-commit", 4, "invalid");
     assert!(error["violations"].as_array().unwrap().len() >= 7, "{error}");
 }

@@ -26,7 +26,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &CheckArgs) -> Result<u8, 
     super::blocked(cx, stale.as_deref());
     if let Some(failure) = verdict(&report) {
         if !cx.ui.is_json() {
-            told(&report.violations, cx.ui.verbosity() > 0).into_iter().for_each(|line| cx.ui.line(line));
+            told(&report.violations, cx.ui.verbosity() > 0, "-v").into_iter().for_each(|line| cx.ui.line(line));
         }
         return Err(failure);
     }

@@ -135,7 +135,8 @@ fn judge(cx: &mut Context<'_>, name: &'static str) -> Result<u8, Failure> {
     };
     let errors = reviewed.violations.iter().filter(|v| v.is_error()).count();
     if errors > 0 {
-        for line in told(&reviewed.violations, cx.ui.verbosity() > 0) {
+        // Whoever commits has said `git commit`, which takes another `-v`.
+        for line in told(&reviewed.violations, cx.ui.verbosity() > 0, "squad hook pre-commit -v") {
             cx.ui.complain(&line);
         }
         let files: BTreeSet<&str> =

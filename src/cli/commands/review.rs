@@ -28,7 +28,7 @@ fn tell(cx: &mut Context<'_>, reviewed: &Reviewed, format: ReportFormat) -> Resu
             ReportFormat::Text | ReportFormat::Json => {
                 text::changes(cx.ui, &reviewed.changes);
                 let all = cx.ui.verbosity() > 0;
-                text::told(&reviewed.violations, all).into_iter().for_each(|line| cx.ui.line(line));
+                text::told(&reviewed.violations, all, "-v").into_iter().for_each(|line| cx.ui.line(line));
             }
         }
     }

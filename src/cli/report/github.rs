@@ -3,6 +3,7 @@
 //! Source: the documentation of workflow commands: `%`, carriage return and line feed are escaped in a message, and
 //! in a property `:` and `,` as well. A step shows ten annotations of each kind; those that matter most come first.
 
+use super::foremost;
 use crate::cli::ui::escape_block;
 use crate::ops::review::Reviewed;
 use crate::schema::Violation;
@@ -12,11 +13,11 @@ const SHOWN: usize = 10;
 
 /// Returns the annotations, one a line.
 pub(in crate::cli) fn annotations(reviewed: &Reviewed) -> String {
-    let (errors, warnings): (Vec<_>, Vec<_>) = reviewed.violations.iter().partition(|v| v.is_error());
+    let (errors, warnings): (Vec<_>, Vec<_>) = reviewed.violations.iter().cloned().partition(Violation::is_error);
     let mut text = String::new();
     for (kind, mut of_a_kind) in [("error", errors), ("warning", warnings)] {
         of_a_kind.sort();
-        for violation in of_a_kind.iter().take(SHOWN) {
+        for violation in foremost(&of_a_kind, SHOWN) {
             text.push_str(&annotation(kind, violation));
         }
         if of_a_kind.len() > SHOWN {

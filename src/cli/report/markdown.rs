@@ -2,7 +2,7 @@
 //!
 //! Every text comes from a file that anybody may have written: nothing of it becomes markup.
 
-use super::{difference, happened};
+use super::{difference, foremost, happened};
 use crate::cli::ui::plural;
 use crate::ops::review::Reviewed;
 use crate::review::judge::Verdict;
@@ -52,7 +52,7 @@ pub(in crate::cli) fn document(reviewed: &Reviewed) -> String {
     }
     if !reviewed.violations.is_empty() {
         text.push_str("\n| | where | what is wrong | what to do | rule |\n|---|---|---|---|---|\n");
-        for violation in reviewed.violations.iter().take(ROWS) {
+        for violation in foremost(&reviewed.violations, ROWS) {
             text.push_str(&row(violation));
         }
         rest(&mut text, reviewed.violations.len(), "violation");

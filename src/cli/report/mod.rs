@@ -10,7 +10,20 @@ pub(in crate::cli) mod text;
 
 use crate::model::vocabulary::Status;
 use crate::review::judge::{Field, TaskChange};
+use crate::review::rules::rank;
+use crate::schema::Violation;
 use serde_json::Value;
+
+/// Returns the violations that there is room for: where that is not all of them, those that matter most, the worst
+/// first.
+fn foremost(violations: &[Violation], room: usize) -> Vec<&Violation> {
+    let mut foremost: Vec<&Violation> = violations.iter().collect();
+    if foremost.len() > room {
+        foremost.sort_by_key(|violation| (!violation.is_error(), rank(violation.code)));
+        foremost.truncate(room);
+    }
+    foremost
+}
 
 /// Returns what happened to a task in one line: who moved it from where to where, and what came with it.
 fn happened(change: &TaskChange) -> String {
@@ -73,4 +86,18 @@ fn difference(field: &Field) -> Vec<(char, String)> {
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_has_done_is_shown_before_slips_and_only_where_there_is_no_room_for_all() {
+        let of = |code: &'static str| Violation::error(code, "f", "", "m", "h");
+        let all = [of("wrong-type"), of("secret").warning(), of("wrong-value"), of("foreign-actor"), of("secret")];
+        let codes = |room| foremost(&all, room).into_iter().map(|v| (v.code, v.is_error())).collect::<Vec<_>>();
+        assert_eq!(codes(3), [("secret", true), ("foreign-actor", true), ("wrong-type", true)]);
+        assert_eq!(codes(5)[0], ("wrong-type", true));
+    }
 }

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::foremost;
 use crate::cli::ui::escape_json;
 use crate::ops::review::Reviewed;
 use crate::review::rules::{RULES, Rule};
@@ -21,7 +22,7 @@ pub(in crate::cli) fn document(reviewed: &Reviewed) -> String {
 
 fn log(reviewed: &Reviewed) -> Value {
     let rules: Vec<&Rule> = RULES.iter().flat_map(|(_, rules)| rules.iter()).collect();
-    let results: Vec<Value> = reviewed.violations.iter().take(RESULTS).map(|v| result(v, &rules)).collect();
+    let results: Vec<Value> = foremost(&reviewed.violations, RESULTS).into_iter().map(|v| result(v, &rules)).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",

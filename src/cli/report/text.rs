@@ -1,6 +1,6 @@
 //! A verdict for a terminal.
 
-use super::{difference, happened};
+use super::{difference, foremost, happened};
 use crate::cli::ui::{BAD, DIM, GOOD, Line, Ui, WARN, plural};
 use crate::review::judge::{TaskChange, Verdict};
 use crate::schema::Violation;
@@ -43,13 +43,14 @@ pub(in crate::cli) fn changes(ui: &mut Ui, changes: &[TaskChange]) {
     }
 }
 
-/// Tells what is wrong, what a file is refused for first, and no more than a reader wants to pay for.
-pub(in crate::cli) fn told(violations: &[Violation], all: bool) -> Vec<Line> {
-    let (errors, warnings): (Vec<_>, Vec<_>) = violations.iter().partition(|v| v.is_error());
+/// Tells what is wrong, what a file is refused for first, and no more than a reader wants to pay for; `verbose` is what
+/// to say for more.
+pub(in crate::cli) fn told(violations: &[Violation], all: bool, verbose: &str) -> Vec<Line> {
     let shown = if all { violations.len() } else { SHOWN };
-    let mut told: Vec<Line> = errors.into_iter().chain(warnings).take(shown).flat_map(lines).collect();
+    let (errors, warnings): (Vec<_>, Vec<_>) = foremost(violations, shown).into_iter().partition(|v| v.is_error());
+    let mut told: Vec<Line> = errors.into_iter().chain(warnings).flat_map(lines).collect();
     if violations.len() > shown {
-        told.push(format!("{} more; `-v` shows them, `--json` has all", violations.len() - shown).into());
+        told.push(format!("{} more; `{verbose}` shows them, `--json` has all", violations.len() - shown).into());
     }
     told
 }
