@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::model::vocabulary::words;
 
 mod around;
+mod drivers;
 mod here;
 mod there;
 mod tried;
@@ -130,7 +131,8 @@ pub fn examine(options: Options, clock: Rc<dyn Clock>) -> Vec<Probe> {
     probes.push(here::unpushed(&session));
     probes.push(here::hook(&session));
     probes.push(tried::hook(&session));
-    probes.push(here::merge_driver(&session));
+    probes.push(drivers::merge_driver(&session));
+    probes.push(drivers::textconv(&session));
     probes.push(around::program(&session));
     probes
 }

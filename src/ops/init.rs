@@ -4,12 +4,14 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 
 use super::act::Done;
 use super::failure::Failure;
 use super::session::Session;
 use crate::board::Oid;
 use crate::board::layout::CONFIG;
+use crate::board::repository::is_program;
 use crate::board::store::{AccessFault, SEPARATE_BRANCH, is_branch_name};
 use crate::model::code::ErrorCode;
 use crate::model::config::{Agent, ApprovalGate};
@@ -213,17 +215,42 @@ fn mission_control_gate() -> ApprovalGate {
     }
 }
 
+/// A setting of git that names a command of squad's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Driver {
+    /// Its key.
+    pub key: &'static str,
+    /// The command.
+    pub command: &'static str,
+}
+
+impl Driver {
+    /// Returns what a value is to be that names squad and is not what it was made as, by an older squad or by a slip of
+    /// the hand; nothing where it is right, or another program's. A squad that is named in full, and is there, stays.
+    pub fn mended(self, found: &str) -> Option<String> {
+        let (program, args) = found.trim().split_once(char::is_whitespace)?;
+        let (_, wanted) = self.command.split_once(' ')?;
+        let verb = |args: &str| args.split_whitespace().next().map(str::to_owned);
+        let path = Path::new(program);
+        if path.file_stem().is_none_or(|name| name != "squad") || verb(args) != verb(wanted) {
+            return None;
+        }
+        // What the shell looks up, and what it takes apart first, is not looked for here.
+        let is_there = program == "squad" || program.starts_with(['~', '$']) || is_program(path);
+        let right = if is_there { format!("{program} {wanted}") } else { self.command.to_owned() };
+        (args.split_whitespace().ne(wanted.split_whitespace()) || !is_there).then_some(right)
+    }
+}
+
 /// The setting by which git merges files of the board.
-pub(super) const MERGE_DRIVER: (&str, &str) = ("merge.squad.driver", "squad merge-driver %O %A %B %P");
+pub(super) const MERGE_DRIVER: Driver = Driver { key: "merge.squad.driver", command: "squad merge-driver %O %A %B %P" };
 
 /// The setting by which git shows changes of tasks.
-pub(super) const TEXTCONV: (&str, &str) = ("diff.squad.textconv", "squad diff --textconv");
+pub(super) const TEXTCONV: Driver = Driver { key: "diff.squad.textconv", command: "squad diff --textconv" };
 
-/// What `.gitattributes` of the board names, and each clone has to say for itself.
-const DRIVERS: [(&str, &str); 4] = [
+/// What `.gitattributes` of the board names beside them, and each clone has to say for itself.
+const DRIVERS: [(&str, &str); 2] = [
     ("merge.squad.name", "squad: tasks by their fields"),
-    MERGE_DRIVER,
-    TEXTCONV,
     // What it prints may change with squad, and git would not notice.
     ("diff.squad.cachetextconv", "false"),
 ];
@@ -239,9 +266,18 @@ fn set_up_clone(session: &Session, branch: &str) -> Result<(), Failure> {
     board.configure("squad.branch", branch)?;
     board.configure("squad.remote", board.remote_name().unwrap_or("."))?;
     for (key, value) in DRIVERS {
-        // A driver that somebody has put there is theirs: another program, or this one by its full path.
         if board.settings.get(key).is_none() {
             board.configure(key, value)?;
+        }
+    }
+    for driver in [MERGE_DRIVER, TEXTCONV] {
+        // A driver that somebody has put there is theirs: another program, or this one by its full path.
+        let wanted = match board.settings.get(driver.key) {
+            None => Some(driver.command.to_owned()),
+            Some(found) => driver.mended(found),
+        };
+        if let Some(wanted) = wanted {
+            board.configure(driver.key, &wanted)?;
         }
     }
     let exclude = board.place.common_dir.join("info").join("exclude");
@@ -266,5 +302,25 @@ mod tests {
         assert_eq!(slug("  J. R. Ewing "), "j-r-ewing");
         assert_eq!(slug("ryan@example.org"), "ryan");
         assert_eq!(slug("数え"), "");
+    }
+
+    #[test]
+    fn a_driver_is_mended_where_it_is_squads_and_wrong() {
+        let right = Some(MERGE_DRIVER.command.to_owned());
+        for (found, mended) in [
+            ("squad merge-driver %O %A %B %P", None),
+            ("squad merge-driver %O %A %B", right.clone()),
+            ("squad merge-driver %A %O %B %P", right.clone()),
+            ("/not/here/squad merge-driver %O %A %B %P", right),
+            ("~/bin/squad merge-driver %O %A %B", Some("~/bin/squad merge-driver %O %A %B %P".to_owned())),
+            ("~/bin/squad merge-driver %O %A %B %P", None),
+            ("squad-nonexist merge-driver %O %A %B %P", None),
+            ("sh -c 'exit 0' merge-driver %O %A %B %P", None),
+            ("cat %A", None),
+            ("squad", None),
+        ] {
+            assert_eq!(MERGE_DRIVER.mended(found), mended, "{found}");
+        }
+        assert_eq!(TEXTCONV.mended("squad diff -textconv").as_deref(), Some(TEXTCONV.command));
     }
 }

@@ -125,6 +125,7 @@ fn of_a_healthy_clone_nothing_is_said_but_that_all_is_well() {
             "hook",
             "hook-run",
             "merge-driver",
+            "textconv",
             "program",
         ]
     );
@@ -356,14 +357,52 @@ fn a_hook_is_told_by_whether_it_asks_squad() {
 #[test]
 fn a_clone_whose_git_does_not_ask_squad_to_merge_is_told_how_it_would() {
     let (room, clone) = healthy();
-    found(&clone, "merge-driver", "ok", "git asks squad to merge tasks");
-    clone.git("config merge.squad.driver 'cat %A'");
-    let check = found(&clone, "merge-driver", "failed", "merge.squad.driver does not ask squad");
-    assert!(
-        check["fix"].as_str().unwrap().contains("`git config merge.squad.driver \"squad merge-driver %O %A %B %P\"`")
-    );
+    let path = path_with_squads(&room, &["bin"]);
+    let check = || check(&examined(&clone, &[("PATH", &path)]), "merge-driver");
+    assert_eq!(check()["detail"], "tried: git asks squad to merge tasks");
+    for (driver, seen) in [
+        ("cat %A", "leaves out what only theirs says"),
+        ("squad-nonexist merge-driver %O %A %B %P", "ends with 127: "),
+        ("squad merge-driver %O %A %B", "ends with "),
+        ("squad merge-driver %A %O %B %P", "ends with 0, and leaves out what only theirs says"),
+        ("sh -c \"exit 0\" merge-driver %O %A %B %P", "ends with 0, and leaves out what only theirs says"),
+    ] {
+        clone.git(&format!("config merge.squad.driver '{driver}'"));
+        let check = check();
+        assert_eq!(check["state"], "failed", "{driver}: {check}");
+        assert!(check["detail"].as_str().unwrap().contains(seen), "{driver}: {check}");
+        let fix = check["fix"].as_str().unwrap();
+        assert!(fix.contains("`git config merge.squad.driver \"squad merge-driver %O %A %B %P\"`"), "{check}");
+        assert_eq!(fix.contains("`squad init`"), driver.starts_with("squad merge-driver"), "{check}");
+    }
+    clone.git("config merge.squad.driver 'squad merge-driver %A %O %B'");
+    clone.ok("init");
+    assert_eq!(check()["state"], "ok");
+    assert_eq!(found(&clone, "merge-driver", "ok", "no squad is on PATH")["warning"], true);
     let fresh = room.clone_as("pia");
     assert_eq!(found(&fresh, "merge-driver", "ok", "line by line")["warning"], true);
+}
+
+#[test]
+fn a_textconv_with_which_git_cannot_show_a_change_is_found_by_running_it() {
+    let (room, clone) = healthy();
+    let path = path_with_squads(&room, &["bin"]);
+    let check = || check(&examined(&clone, &[("PATH", &path)]), "textconv");
+    assert_eq!(check()["detail"], "tried: git asks squad to show changes of tasks");
+    for (command, state, seen) in [
+        ("nonexist-cmd", "failed", "ends with 127: "),
+        ("squad diff --textconf", "failed", "`git log -p` and `git diff` fail with it"),
+        ("true", "failed", "shows nothing of a task"),
+        ("cat", "ok", "does not show a task as squad does"),
+    ] {
+        clone.git(&format!("config diff.squad.textconv '{command}'"));
+        let check = check();
+        assert_eq!(check["state"], state, "{command}: {check}");
+        assert!(check["detail"].as_str().unwrap().contains(seen), "{command}: {check}");
+        assert!(check["fix"].as_str().unwrap().contains("`git config diff.squad.textconv \"squad diff"), "{check}");
+    }
+    clone.git("config --unset diff.squad.textconv");
+    assert!(check()["detail"].as_str().unwrap().contains("as JSON"));
 }
 
 #[test]

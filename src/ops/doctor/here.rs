@@ -5,7 +5,6 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::super::init::{MERGE_DRIVER, TEXTCONV};
 use super::super::session::Session;
 use super::{Probe, State};
 use crate::board::probe::RefFormat;
@@ -262,19 +261,4 @@ pub(super) fn hook(session: &Session) -> Probe {
     }
     let probe = if hook.state == State::Failed { Probe::warning("hook", detail) } else { Probe::ok("hook", detail) };
     Probe { fix: hook.fix.clone(), ..probe }
-}
-
-pub(super) fn merge_driver(session: &Session) -> Probe {
-    let name = "merge-driver";
-    let set = |(key, value): (&str, &str)| format!("`git config {key} \"{value}\"`");
-    let is_ours = |(key, _), verb: &str| session.board.settings.get(key).map(|command: &str| command.contains(verb));
-    match (is_ours(MERGE_DRIVER, "merge-driver"), is_ours(TEXTCONV, "diff")) {
-        (Some(false), _) => Probe::failed(name, format!("git config {} does not ask squad", MERGE_DRIVER.0))
-            .fix(format!("{} lets git merge tasks by their fields", set(MERGE_DRIVER))),
-        (None, _) => Probe::warning(name, "git merges tasks of this clone line by line: no driver is set up")
-            .fix(format!("{} lets it merge them by their fields, or `squad init`", set(MERGE_DRIVER))),
-        (Some(true), None) => Probe::ok(name, "git asks squad to merge tasks, and shows their changes as JSON")
-            .fix(format!("{} lets it show them as text", set(TEXTCONV))),
-        (Some(true), Some(_)) => Probe::ok(name, "git asks squad to merge tasks"),
-    }
 }

@@ -73,8 +73,8 @@ fn passes(detail: &str) -> Probe {
         .fix("`squad hook install` with the squad that is to be asked; `squad doctor` tries it again")
 }
 
-/// Returns the last thing that the hook said.
-fn said(ran: &Ran) -> String {
+/// Returns the last thing that a command said.
+pub(super) fn said(ran: &Ran) -> String {
     let text = String::from_utf8_lossy(&ran.stderr);
     let last = text.lines().rfind(|line| !line.trim().is_empty());
     last.map(|line| format!(": {}", line.trim().chars().take(200).collect::<String>())).unwrap_or_default()
