@@ -16,7 +16,9 @@ use crate::model::board::{Board, BoardFault, Place};
 use crate::model::config::BoardConfig;
 use crate::model::earlier::{Departure, Earlier, Later};
 use crate::model::id::TaskId;
+use crate::model::ordered::IndexMap;
 use crate::model::task::{SCHEMA_VERSION, Task};
+use crate::schema::render_task;
 
 /// The commits that a version of the board comes from.
 #[derive(Clone)]
@@ -116,10 +118,11 @@ impl Snapshot {
                 continue;
             }
             // What was broken then is not brought back.
-            let Ok(Some(then)) = then.task(id) else { continue };
+            let Ok(Some(was)) = then.task(id) else { continue };
             self.is_ours(id, here)?;
+            let written_over = self.written_over(id, here, then.task_bytes(id, place)?.as_deref());
             let now = here.iter().map(|(place, _)| place.clone()).collect();
-            departed.insert(id.clone(), Departure { then, now, since: Vec::new() });
+            departed.insert(id.clone(), Departure { then: was, now, written_over, since: Vec::new() });
         }
         if !departed.is_empty() {
             let commits = history.after(commit).map_err(unreadable)?.ok_or_else(not_here)?;
@@ -145,6 +148,16 @@ impl Snapshot {
             }
         }
         Ok(())
+    }
+
+    /// Returns the task of the one file here, where that is the file of before with the task written over it.
+    fn written_over(&self, id: &TaskId, here: &[(Place, Entry)], before: Option<&[u8]>) -> Option<Task> {
+        let [(place, _)] = here else { return None };
+        let path = task_path(id, place);
+        let task = readable(self.files(), id, &path)?;
+        let bytes = self.task_bytes(id, place).ok()??;
+        let same = render_task(before, &task, &IndexMap::default()).is_ok_and(|written| written == bytes);
+        same.then_some(task)
     }
 
     /// Gathers what each task was in these commits.

@@ -28,6 +28,9 @@ pub struct Departure {
     pub then: Placed,
     /// Every folder in which a file of its name lies now.
     pub now: Vec<Place>,
+    /// The task that lies there now, where its one file is the file of then with that task written over it: whatever else
+    /// the file says is as it was.
+    pub written_over: Option<Task>,
     /// Every version of it that can be read and that came after, oldest first. One that is damaged is not among them.
     pub since: Vec<Later>,
 }

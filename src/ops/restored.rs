@@ -92,8 +92,12 @@ impl Look<'_> {
     /// # Errors
     /// [`Failure`] where a part of it cannot be read.
     pub fn between(&self, base: Oid, head: Oid, restores: &[Restored]) -> Result<Judgement, Failure> {
-        let whole = (self.judge)(base, head)?;
-        let Some((last, earlier)) = restores.split_last() else { return Ok(whole) };
+        let Some((last, earlier)) = restores.split_last() else { return (self.judge)(base, head) };
+        // The last one need not have changed again what an earlier one did, which explains its own files still.
+        let whole = match earlier.iter().all(|one| one.files.is_subset(&last.files)) {
+            true => (self.judge)(base, head)?,
+            false => self.between(base, head, earlier)?,
+        };
         let is_before = |one: Oid, other: Oid| self.range.objects().is_ancestor(one, other).map_err(AccessFault::from);
         let before = self.between(base, last.parent, earlier)?;
         let since = (self.judge)(last.commit, head)?;

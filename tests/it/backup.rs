@@ -262,6 +262,36 @@ fn what_was_only_said_since_stays_and_fences_nobody() {
 }
 
 #[test]
+fn the_time_of_a_change_never_falls_and_what_has_come_back_does_not_come_again() {
+    let (room, clone) = board();
+    let was = room.task("t-6");
+    clone.ok("backup early");
+    clone.ok("edit t-6 --title Other");
+    clone.ok("comment t-2 'mind the gap' --agent aria");
+    clone.ok("claim t-3 --agent scout");
+    clone.ok("release t-1 --note later --agent scout");
+    let edited = room.task("t-6");
+    let answer = clone.ok("backup restore early");
+    assert_eq!(strings(&answer["restored"]), ["t-1", "t-3", "t-6"], "{answer}");
+    let now = room.task("t-6");
+    assert_eq!(now["title"], was["title"]);
+    assert!(now["updatedAt"].as_i64() >= edited["updatedAt"].as_i64(), "{now}");
+    let (head, count) = (room.head(), commits(&room));
+    let again = clone.ok("backup restore early");
+    assert!(again["unchanged"].is_string(), "{again}");
+    assert_eq!((room.head(), commits(&room)), (head, count));
+    assert_eq!(blamed(&clone), Vec::<String>::new());
+    assert_eq!(clone.ok("check")["violations"], json!([]));
+    // What has happened since is taken back, and nothing else; also where only a field is not as it was that squad does
+    // not know.
+    clone.ok("start t-1 --agent scout");
+    room.put(&[(file("t-6"), Some(by_hand(&room, "t-6", |task| task["x-own"] = json!(1))))]);
+    assert_eq!(strings(&clone.ok("backup restore early")["restored"]), ["t-1", "t-6"]);
+    assert!(room.task("t-6")["x-own"].is_null());
+    assert!(clone.ok("backup restore early")["unchanged"].is_string());
+}
+
+#[test]
 fn a_task_that_is_newer_than_the_backup_is_kept_and_named() {
     let (room, clone) = board();
     clone.ok("backup early");

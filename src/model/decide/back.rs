@@ -7,9 +7,9 @@
 use super::refused;
 use crate::model::board::{Board, BoardFault, Changeset, Decision, Place, Placed, Unchanged};
 use crate::model::config::Agent;
-use crate::model::decide::named;
+use crate::model::decide::{named, same_but_for_time};
 use crate::model::earlier::{Departure, Earlier, Later, Returned, ReturnedTask};
-use crate::model::id::Epoch;
+use crate::model::id::{Epoch, Millis};
 use crate::model::locks::{Coordination, LocksFile, derive_beside, updated};
 use crate::model::operation::Operation;
 use crate::model::refusal::Refusal;
@@ -43,7 +43,7 @@ pub(super) fn restore(
         return Ok(refused(refusal));
     }
     let tasks: Vec<(ReturnedTask, &Departure)> =
-        earlier.tasks.iter().map(|departed| (returned(departed, operation, name), departed)).collect();
+        earlier.tasks.iter().filter_map(|departed| Some((returned(departed, operation, name)?, departed))).collect();
     let mut changes = Changeset::default();
     let locks = locks(board, &earlier, &tasks, operation)?;
     let verbatim = matches!(locks, Some(LocksChange::AsTheyWere));
@@ -72,24 +72,54 @@ fn may_not(operation: &Operation, actor: &Agent) -> Option<Refusal> {
     })
 }
 
-fn returned(departed: &Departure, operation: &Operation, name: &str) -> ReturnedTask {
+/// Returns what comes back of a task; nothing where it has, and nothing has happened to it since.
+fn returned(departed: &Departure, operation: &Operation, name: &str) -> Option<ReturnedTask> {
     let Placed { place, task: then } = &departed.then;
-    let task = mended(then, &departed.since, operation, name);
+    let since: Vec<&Later> = departed.since.iter().collect();
+    let task = mended(then, &since, operation, name);
     let to = task.as_ref().map_or_else(|| place.clone(), Place::of);
+    if departed.now == [to.clone()] && task.as_ref().is_some_and(|task| stands(departed, &since, task, operation, name))
+    {
+        return None;
+    }
     let gone = departed.now.iter().filter(|now| **now != to).cloned().collect();
-    ReturnedTask { id: then.id.clone(), from: place.clone(), to, gone, task }
+    Some(ReturnedTask { id: then.id.clone(), from: place.clone(), to, gone, task })
+}
+
+/// Tells whether what lies there is already what would come of bringing the task back. The step of its history that says
+/// so is then there, and another one would say nothing new and fence whoever has begun since.
+fn stands(departed: &Departure, since: &[&Later], restored: &Task, operation: &Operation, name: &str) -> bool {
+    let Some(now) = departed.written_over.as_ref().filter(|now| newest(since) <= Some(now.updated_at)) else {
+        return false;
+    };
+    if same_but_for_time(now, restored) {
+        return true;
+    }
+    let before: Vec<&Later> = since.iter().copied().filter(|later| later.task != *now).collect();
+    let Some(mut once) = mended(&departed.then.task, &before, operation, name) else { return false };
+    match (once.state_history.last_mut(), now.state_history.last()) {
+        (Some(made), Some(found)) if made.trigger == found.trigger => *made = found.clone(),
+        _ => return false,
+    }
+    same_but_for_time(now, &once)
+}
+
+/// Returns when an operation has changed the task last.
+fn newest(since: &[&Later]) -> Option<Millis> {
+    since.iter().filter(|later| later.by_operation).map(|later| later.task.updated_at).max()
 }
 
 /// Returns the task as it is to be; nothing where only damage was done, and its file is to be what it was.
-fn mended(then: &Task, since: &[Later], operation: &Operation, name: &str) -> Option<Task> {
+fn mended(then: &Task, since: &[&Later], operation: &Operation, name: &str) -> Option<Task> {
     // What does not go on from the history that was there has not come from the machine.
-    let moved = |later: &&Later| later.task.epoch > then.epoch || goes_on(then, &later.task);
+    let moved = |later: &&&Later| later.task.epoch > then.epoch || goes_on(then, &later.task);
     let has_moved = since.iter().any(|later| moved(&later));
     let mut task = then.clone();
     for later in since.iter().filter(|later| has_moved || later.by_operation) {
         add_messages(&mut task.chat, &later.task.chat);
     }
-    if !has_moved && task.chat == then.chat {
+    // Readers tell old from new by the time of the change, which therefore never falls.
+    if !has_moved && task.chat == then.chat && newest(since) <= Some(then.updated_at) {
         return None;
     }
     let at = since.iter().map(|later| later.task.updated_at).max().unwrap_or_default().max(operation.at);
