@@ -355,6 +355,26 @@ fn a_hook_is_told_by_whether_it_asks_squad() {
 }
 
 #[test]
+fn a_hook_in_another_language_does_not_ask_because_the_text_is_in_it() {
+    let (_room, clone) = healthy();
+    let path = clone.path_with_git("2.53.0");
+    let file = clone.dir.join(".git/hooks/pre-commit");
+    let runs = "sys.exit(subprocess.run(['squad', 'hook', 'pre-commit']).returncode)";
+    for (line, mode, warning, says) in [
+        ("squad hook pre-commit || exit $?", 0o755, json!(true), "a line for a shell"),
+        (runs, 0o644, json!(true), "not executable"),
+        (runs, 0o755, Value::Null, "it names squad"),
+    ] {
+        clone.write(".git/hooks/pre-commit", format!("#!/usr/bin/env python3\nimport subprocess, sys\n{line}\n"));
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let hook = check(&examined(&clone, &[("PATH", &path)]), "hook");
+        assert!(hook["warning"] == warning && hook["detail"].as_str().unwrap().contains(says), "{hook}");
+        let helps = if mode == 0o644 { "`chmod +x " } else { "as a process" };
+        assert!(warning.is_null() || hook["fix"].as_str().unwrap().contains(helps), "{hook}");
+    }
+}
+
+#[test]
 fn a_clone_whose_git_does_not_ask_squad_to_merge_is_told_how_it_would() {
     let (room, clone) = healthy();
     let path = path_with_squads(&room, &["bin"]);

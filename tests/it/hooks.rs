@@ -447,7 +447,15 @@ fn what_is_no_shell_script_is_not_touched() {
         script(&clone, HOOK, text, mode);
         let hook = only(&ask(&clone, "install"));
         assert!(hook["how"] == "by-hand" && hook["detail"].as_str().unwrap().contains(why), "{hook}");
-        assert!(hook["snippet"].as_str().unwrap().contains("squad hook pre-commit"), "{hook}");
+        let fix = hook["fix"].as_str().unwrap();
+        if why == "is no shell script" {
+            assert!(hook["snippet"].is_null(), "a line for a shell would break it: {hook}");
+            assert!(fix.contains("`squad hook pre-commit` as a process"), "{hook}");
+            assert!(told(&clone, "install").stdout.contains("as a process"));
+        } else {
+            assert!(hook["snippet"].as_str().unwrap().contains("squad hook pre-commit"), "{hook}");
+            assert!(told(&clone, "install").stdout.contains("`chmod +x "));
+        }
         assert_eq!((clone.read(HOOK).as_str(), self::mode(&clone, HOOK)), (text, mode));
     }
     std::fs::rename(clone.dir.join(HOOK), clone.dir.join("team-hook")).unwrap();

@@ -143,6 +143,15 @@ pub fn asks_squad(text: &str) -> Option<&str> {
     })
 }
 
+/// Tells whether a program in another language than a shell's names the words that ask squad one after the other, as it
+/// hands them to a process.
+pub fn asks_as_process(text: &str) -> bool {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#') && !line.starts_with("//"));
+    let words: Vec<String> = lines.map(|line| line.replace(['"', '\'', ',', '[', ']', '(', ')'], " ")).collect();
+    let words: Vec<&str> = words.iter().flat_map(|line| line.split_whitespace()).collect();
+    words.windows(3).any(|three| three[0].ends_with("squad") && three[1..] == ["hook", "pre-commit"])
+}
+
 fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
@@ -225,5 +234,7 @@ mod tests {
         assert!(asks_squad("  - id: squad-check\n").is_some());
         assert!(asks_squad("# squad hook pre-commit\n").is_none());
         assert!(asks_squad("echo squad\n").is_none());
+        assert!(asks_as_process("run([\"squad\",\n  'hook', 'pre-commit'])\n"));
+        assert!(!asks_as_process("# run(['squad', 'hook', 'pre-commit'])\nrun(['squad', 'hook'])\n"));
     }
 }

@@ -15,6 +15,10 @@ use crate::ops::failure::Failure;
 /// What a script says that hands a merge on to the hook before a commit.
 const HANDS_ON: &str = "hooks/pre-commit";
 
+/// What helps where a line for a shell would break the hook.
+const AS_A_PROCESS: &str =
+    "let it run `squad hook pre-commit` as a process, and end with that one's exit code where it is not 0";
+
 /// What lies where git looks for the hook.
 pub(super) enum Script {
     /// Nothing.
@@ -26,7 +30,9 @@ pub(super) enum Script {
         /// Its text, as far as it is one.
         text: String,
         /// Why not.
-        why: &'static str,
+        why: String,
+        /// Whether a line for a shell would do, written by hand.
+        is_shell: bool,
     },
 }
 
@@ -184,13 +190,26 @@ impl<'a> Survey<'a> {
             Script::Other { text, .. } => (How::ByHand, text.as_str(), None),
         };
         let found = |state, detail: String| Hook::new(self.event, state, how, &self.file, detail);
-        let line = if how == How::Block { Some(text) } else { block::asks_squad(text) }?;
+        let is_shell = !matches!(self.script, Script::Other { is_shell: false, .. });
+        let line = match how {
+            How::Block => Some(text),
+            _ if is_shell => block::asks_squad(text),
+            _ => block::asks_squad(text).or_else(|| block::asks_as_process(text).then_some(text)),
+        }?;
         if !is_program(&self.file) {
             let detail = "it asks squad, but git does not run it: it is not executable".to_owned();
             return Some(found(State::Failed, detail).fix(format!("`chmod +x {}`", self.file.display())));
         }
         if how == How::Block {
             return Some(called(found, by_path));
+        }
+        if !is_shell {
+            return Some(if line.starts_with("squad ") {
+                let detail = "a line for a shell stands in it, and it is no shell script: it does not ask squad";
+                found(State::Failed, detail.to_owned()).fix(AS_A_PROCESS)
+            } else {
+                found(State::Ok, "it names squad, and only whoever wrote it knows whether it asks".to_owned())
+            });
         }
         // What stands there by hand names its program in a word of its own, or in a way that only a shell can tell.
         let word = line.split_whitespace().find(|word| word.ends_with("squad"));
@@ -261,14 +280,29 @@ impl<'a> Survey<'a> {
                 managers::HOOKS_PATH if !file.exists() => {
                     format!("{name} names that folder, and nothing there asks squad: an executable script would")
                 }
-                managers::HOOKS_PATH => format!("{name} names that folder, and the hook there does not ask squad"),
+                managers::HOOKS_PATH => {
+                    let why = match &self.script {
+                        Script::Other { why, .. } => format!(", and {why}"),
+                        _ => String::new(),
+                    };
+                    format!("{name} names that folder, and the hook there does not ask squad{why}")
+                }
                 _ => format!("{name} runs the hooks here, and does not ask squad"),
             };
+            if *name == managers::HOOKS_PATH && matches!(self.script, Script::Other { is_shell: false, .. }) {
+                let hook = Hook::new(self.event, State::Skipped, How::ByHand, file, detail);
+                return Some(Hook { manager: Some(name), ..hook.fix(AS_A_PROCESS) });
+            }
             return Some(Hook { manager: Some(name), ..by_hand(file, detail, snippet) });
         }
         match &self.script {
-            Script::Other { why, .. } => {
-                Some(by_hand(&self.file, format!("the hook there does not ask squad, and {why}"), managers::SHELL))
+            Script::Other { why, is_shell, .. } => {
+                let detail = format!("the hook there does not ask squad, and {why}");
+                Some(if *is_shell {
+                    by_hand(&self.file, detail, managers::SHELL)
+                } else {
+                    Hook::new(self.event, State::Skipped, How::ByHand, &self.file, detail).fix(AS_A_PROCESS)
+                })
             }
             _ => None,
         }
@@ -289,23 +323,31 @@ fn called(found: impl Fn(State, String) -> Hook, named: Option<String>) -> Hook 
 }
 
 fn script(file: &Path) -> Script {
-    let other = |text: &[u8], why| Script::Other { text: String::from_utf8_lossy(text).into_owned(), why };
     let Ok(meta) = fs::symlink_metadata(file) else { return Script::None };
     let bytes = fs::read(file).unwrap_or_default();
+    let is_shell = block::is_shell(&bytes);
+    let other = |why: &str, is_shell| {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        // Whoever writes into it by hand is to know that this alone does not help.
+        let off = format!("is switched off: it is not executable until `chmod +x {}`", file.display());
+        let why: Vec<&str> =
+            [why, if is_program(file) { "" } else { &off }].into_iter().filter(|w| !w.is_empty()).collect();
+        Script::Other { text, why: why.join(", and "), is_shell }
+    };
     if meta.is_symlink() {
-        return other(&bytes, "is a link to a file that may be the team's");
+        return other("is a link to a file that may be the team's", is_shell);
     }
     if !meta.is_file() {
-        return other(&bytes, "is no file");
+        return Script::Other { text: String::new(), why: "is no file".to_owned(), is_shell: true };
     }
     if block::find(&bytes).is_some() {
         return Script::Shell(bytes);
     }
-    if !block::is_shell(&bytes) {
-        return other(&bytes, "is no shell script");
+    if !is_shell {
+        return other("is no shell script", false);
     }
     if !is_program(file) {
-        return other(&bytes, "is switched off: it is not executable");
+        return other("", true);
     }
     Script::Shell(bytes)
 }
