@@ -42,9 +42,8 @@ repos:
         entry: squad hook pre-commit
         language: system
         pass_filenames: false
-        always_run: false
+        always_run: true
         require_serial: true
-        files: ^(squad/|\.claude/coordination\.json)
 ";
 
 const HK: &str = r#"
@@ -85,4 +84,17 @@ pub fn find(worktree: &Path, elsewhere: Option<&Path>) -> Option<Manager> {
         let file = worktree.join(file);
         file.is_file().then(|| Manager { name, file, snippet: snippet.trim_start() })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pre_commit_program_asks_squad_of_every_commit() {
+        for text in [PRE_COMMIT, include_str!("../../../.pre-commit-hooks.yaml")] {
+            let says = |line: &str| text.lines().any(|found| found.trim() == line);
+            assert!(says("always_run: true") && says("pass_filenames: false") && !text.contains(" files: "), "{text}");
+        }
+    }
 }
