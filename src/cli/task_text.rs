@@ -127,16 +127,19 @@ fn push_item(out: &mut String, level: usize, list: &str, item: &Json) {
     }
 }
 
+/// Returns the date that the number under a key stands for; nothing where it is no instant, or one that has none.
+pub(super) fn date(key: &str, ms: i64) -> Option<String> {
+    let is_instant = INSTANTS.contains(&key) || key.ends_with("At");
+    (is_instant && DATED.contains(&ms)).then(|| rfc3339(Millis(ms)))
+}
+
 /// Returns a value on one line: a text without its quotes, an instant as a date, anything else as JSON.
 fn on_one_line(key: &str, value: &Json) -> String {
     match value {
         // What would look like another value keeps its quotes.
         Json::String(text) if Json::parse(text.as_bytes()).is_ok() => escape_line(&write_line(value)),
         Json::String(text) => escape_line(text),
-        Json::Number(_) if INSTANTS.contains(&key) || key.ends_with("At") => {
-            let dated = value.as_integer().filter(|ms| DATED.contains(ms));
-            dated.map_or_else(|| write_line(value), |ms| rfc3339(Millis(ms)))
-        }
+        Json::Number(_) => value.as_integer().and_then(|ms| date(key, ms)).unwrap_or_else(|| write_line(value)),
         other => escape_line(&write_line(other)),
     }
 }

@@ -274,6 +274,8 @@ fn a_change_of_a_task_is_shown_as_text_by_plain_git() {
     let ran = apart.one.squad("diff --textconv squad/tasks/json/t-1.json").ok();
     assert_eq!(ran.stdout, "no\\u{1b}[2J task");
     apart.one.refused("diff --textconv nothing.json", 3, "not-found");
+    let error = apart.one.refused("diff ..HEAD", 2, "usage");
+    assert!(error["hint"].as_str().unwrap().contains("`squad diff origin/main..HEAD`"), "{error}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub(in crate::cli) mod markdown;
 pub(in crate::cli) mod sarif;
 pub(in crate::cli) mod text;
 
+use super::task_text::date;
 use crate::model::vocabulary::Status;
 use crate::review::judge::{Field, TaskChange};
 use crate::review::rules::rank;
@@ -59,18 +60,30 @@ fn word(status: Option<Status>) -> String {
     status.map_or_else(|| "nothing".to_owned(), |status| status.to_string())
 }
 
-/// Returns a value as a person reads it: texts as they are, the rest as JSON.
-fn value(value: Option<&Value>) -> String {
-    match value {
+/// Returns a value as a person reads it: texts as they are, instants as dates, the rest as JSON.
+fn value(key: &str, value: Option<&Value>) -> String {
+    match value.map(|value| dated(key, value)) {
         None => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => serde_json::to_string_pretty(other).unwrap_or_default(),
+        Some(Value::String(text)) => text,
+        Some(other) => serde_json::to_string_pretty(&other).unwrap_or_default(),
+    }
+}
+
+/// Returns a value with dates in the place of instants, as the text of a task shows them.
+fn dated(key: &str, value: &Value) -> Value {
+    match value {
+        Value::Number(number) => {
+            number.as_i64().and_then(|ms| date(key, ms)).map_or_else(|| value.clone(), Value::from)
+        }
+        Value::Array(items) => items.iter().map(|item| dated("", item)).collect(),
+        Value::Object(members) => members.iter().map(|(key, value)| (key.clone(), dated(key, value))).collect(),
+        other => other.clone(),
     }
 }
 
 /// Returns the difference of a field, line by line: `-` for what was, `+` for what is.
 fn difference(field: &Field) -> Vec<(char, String)> {
-    let (old, new) = (value(field.from.as_ref()), value(field.to.as_ref()));
+    let (old, new) = (value(&field.name, field.from.as_ref()), value(&field.name, field.to.as_ref()));
     let diff = similar::TextDiff::from_lines(&old, &new);
     let mut lines = Vec::new();
     for group in diff.grouped_ops(1) {
@@ -90,7 +103,20 @@ fn difference(field: &Field) -> Vec<(char, String)> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn instants_are_shown_as_dates_and_other_numbers_as_they_are() {
+        let field = |name: &str, to: Value| Field { name: name.to_owned(), from: None, to: Some(to) };
+        let shown = |field: Field| difference(&field).into_iter().map(|(_, line)| line).collect::<Vec<_>>().concat();
+        assert_eq!(shown(field("completedAt", json!(1_700_000_000_000_i64))), "2023-11-14T22:13:20.000Z");
+        assert_eq!(shown(field("position", json!(1_700_000_000_000_i64))), "1700000000000");
+        assert_eq!(shown(field("completedAt", json!(-1))), "-1");
+        let claim = shown(field("claim", json!({"at": 1_700_000_000_000_i64, "epoch": 3})));
+        assert!(claim.contains("\"at\": \"2023-11-14T22:13:20.000Z\"") && claim.contains("\"epoch\": 3"), "{claim}");
+    }
 
     #[test]
     fn what_somebody_has_done_is_shown_before_slips_and_only_where_there_is_no_room_for_all() {
