@@ -152,7 +152,7 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<Report, Failure> {
     }
     for (end, _) in locks_path.match_indices('/') {
         let Some(entry) = files.find(&locks_path[..end]).map_err(unreadable)? else { break };
-        let so = "the locks file cannot be written, and no task claimed";
+        let so = "the locks file cannot be written";
         astray.extend(not_a_folder(&locks_path[..end], kind_of(entry.kind), so));
     }
     if let Some(entry) = files.find(&locks_path).map_err(unreadable)? {

@@ -86,7 +86,12 @@ pub fn review_staged(
     let settings = repository.settings()?;
     let actor = config.and_then(|config| named(agent, &settings, config).ok());
     let locks = parent.map(Snapshot::locks_path);
-    let on_board = |path: &String| path.split('/').next() == Some(ROOT) || Some(path) == locks.as_ref();
+    // A link in the place of its folder hides the locks file as well.
+    let hides = |path: &str| {
+        let rest = locks.as_ref().and_then(|locks| locks.strip_prefix(path));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let on_board = |path: &String| path.split('/').next() == Some(ROOT) || hides(path);
     let of_board: Vec<&String> = staged.paths.iter().filter(|path| on_board(path)).collect();
     if !of_board.is_empty() {
         let by = By::one(actor.as_ref(), config);
@@ -220,16 +225,16 @@ pub(super) fn compared(
 ) -> Result<Judgement, Failure> {
     let nothing = [Snapshot::new(Box::new(Overlay::default()))];
     let before = if before.is_empty() { &nothing } else { before };
-    let sides = before.iter().map(|side| Ok((tasks(side, after)?, others(side, after)?)));
-    let sides = sides.collect::<Result<Vec<_>, Failure>>()?;
+    let tasks_of = before.iter().map(|side| tasks(side, after)).collect::<Result<Vec<_>, Failure>>()?;
+    let others_of = before.iter().map(|side| others(side, after)).collect::<Result<Vec<_>, Failure>>()?;
     // What one side of a merge has was judged there: new is what none of them has.
-    let is_new = |stem: &String, part: fn(&(Vec<Pair>, Vec<Pair>)) -> &Vec<Pair>| {
-        sides.iter().all(|side| part(side).iter().any(|pair| pair.stem == *stem))
-    };
+    let (new_tasks, new_others) = (in_all(&tasks_of), in_all(&others_of));
     let mut judgements = Vec::with_capacity(before.len());
-    for (side, (tasks, others)) in before.iter().zip(&sides) {
-        let tasks: Vec<Pair> = tasks.iter().filter(|pair| is_new(&pair.stem, |side| &side.0)).cloned().collect();
-        let others: Vec<Pair> = others.iter().filter(|pair| is_new(&pair.stem, |side| &side.1)).cloned().collect();
+    for (nth, side) in before.iter().enumerate() {
+        let of = |pairs: &[Pair], new: &HashSet<String>| -> Vec<Pair> {
+            pairs.iter().filter(|pair| new.contains(&pair.stem)).cloned().collect()
+        };
+        let (tasks, others) = (of(&tasks_of[nth], &new_tasks), of(&others_of[nth], &new_others));
         judgements.push(judged(side, after, &tasks, &others, by)?);
     }
     let mut judgements = judgements.into_iter();
@@ -240,20 +245,34 @@ pub(super) fn compared(
         let wrong: HashSet<_> = other.violations.iter().map(place).collect();
         judgement.violations.retain(|violation| wrong.contains(&place(violation)));
     }
-    for ((side, (tasks, others)), parted) in before.iter().zip(&sides).zip(parted) {
+    for (nth, parted) in parted.iter().enumerate() {
+        let (tasks, others) = (&tasks_of[nth], &others_of[nth]);
         left_out(tasks, parted.as_ref(), &mut judgement.violations)?;
         // What a side changed since they parted, and the merge has as it was before, it undoes.
         let Some(parted) = parted else { continue };
         let undone = |here: &[Pair], since: &[Pair]| -> Vec<Pair> {
-            here.iter().filter(|pair| !since.iter().any(|new| new.stem == pair.stem)).cloned().collect()
+            let since = stems(since);
+            here.iter().filter(|pair| !since.contains(pair.stem.as_str())).cloned().collect()
         };
-        let (tasks, others) =
-            (undone(tasks, &self::tasks(parted, after)?), undone(others, &self::others(parted, after)?));
+        let tasks = undone(tasks, &self::tasks(parted, after)?);
+        let others = undone(others, &self::others(parted, after)?);
         if !tasks.is_empty() || !others.is_empty() {
-            judgement.violations.append(&mut judged(side, after, &tasks, &others, by)?.violations);
+            judgement.violations.append(&mut judged(&before[nth], after, &tasks, &others, by)?.violations);
         }
     }
     Ok(finished(judgement))
+}
+
+fn stems(pairs: &[Pair]) -> HashSet<&str> {
+    pairs.iter().map(|pair| pair.stem.as_str()).collect()
+}
+
+/// Returns the stems that are in every list.
+fn in_all(lists: &[Vec<Pair>]) -> HashSet<String> {
+    let sets: Vec<HashSet<&str>> = lists.iter().map(|list| stems(list)).collect();
+    let Some((first, rest)) = sets.split_first() else { return HashSet::new() };
+    let everywhere = first.iter().filter(|stem| rest.iter().all(|set| set.contains(*stem)));
+    everywhere.map(|stem| (*stem).to_owned()).collect()
 }
 
 /// Finds what a merge leaves out of one of its sides.

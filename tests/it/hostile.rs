@@ -276,7 +276,10 @@ fn a_task_folder_that_is_no_folder_is_named_by_everybody_who_looks() {
 #[test]
 fn a_folder_that_a_verb_will_need_and_that_is_none_is_found_before_it_fails() {
     for place in [".claude", "squad/tasks/archived/2026-11"] {
-        let room = Room::with_tasks(&[hand_task("t-1", json!({"files": ["src"]})), hand_task("t-2", json!({}))]);
+        let room = Room::with_tasks(&[
+            hand_task("t-1", json!({"files": ["src"]})),
+            hand_task("t-2", json!({"files": ["docs"]})),
+        ]);
         let clone = room.clone_as("olga");
         clone.ok("claim t-1");
         clone.git("pull --quiet");
@@ -298,7 +301,7 @@ fn a_folder_that_a_verb_will_need_and_that_is_none_is_found_before_it_fails() {
         assert!(names_it(&error), "{error}");
         clone.git("push --quiet origin change:main");
         if place == ".claude" {
-            let ran = clone.squad("claim t-2");
+            let ran = clone.squad("claim t-2").0;
             assert!(ran.stderr.contains("`squad check` names"), "{ran}");
         }
     }
