@@ -248,8 +248,10 @@ pub fn judge(change: &Change<'_>) -> Result<Judgement, BoardFault> {
         let Some(after) = &pair.after else { continue };
         let mut found = Vec::new();
         secrets::look(&after.path, &after.bytes, pair.before.as_ref().map(|v| v.bytes.as_slice()), &mut found);
-        let of_squad = |version: &Version| matches!(LocksFile::read(Some(&version.bytes)), LocksFile::Ours(_));
-        if after.path != change.config_path && pair.before.as_ref().is_some_and(of_squad) && !of_squad(after) {
+        let is = |version: &Version, kind: fn(&LocksFile) -> bool| kind(&LocksFile::read(Some(&version.bytes)));
+        let was_ours = || pair.before.as_ref().is_some_and(|was| is(was, |file| matches!(file, LocksFile::Ours(_))));
+        let is_foreign = || is(after, |file| matches!(file, LocksFile::Foreign { .. }));
+        if after.path != change.config_path && was_ours() && is_foreign() {
             let message = "the file was squad's own, and is not any more: nobody would be told of a lock";
             let hint = format!("take the change back: `git checkout HEAD -- {}`", after.path);
             found.push(Violation::error("locks-foreign", &after.path, "", message, hint));
