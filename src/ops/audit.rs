@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::again::{Again, author_fault, decide_again};
-use super::check::unreadable;
+use super::check::{stale_evidence, unreadable};
 use super::failure::Failure;
 use super::review::{By, compared};
 use super::session::{Freshness, Session};
@@ -100,7 +100,10 @@ pub fn audit(session: &Session, task: Option<&TaskId>, since: Option<&str>) -> R
     let mut told_of_signers = false;
     // That no key is trusted here is wrong once, and not with each commit.
     found.retain(|finding| !finding.is_about_keys || !std::mem::replace(&mut told_of_signers, true));
-    let violations = found.into_iter().map(|finding| finding.violation).collect();
+    let mut violations: Vec<Violation> = found.into_iter().map(|finding| finding.violation).collect();
+    // No commit tells of what has become of a file that was proof: the worktree does.
+    let stale = stale_evidence(session, &view.snapshot)?.into_iter();
+    violations.extend(stale.filter(|v| task.is_none_or(|task| stem_of(&v.file) == Some(task.as_str()))));
     Ok(Audited { commits, operations: ledger.operations, violations })
 }
 

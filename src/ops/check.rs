@@ -246,7 +246,7 @@ fn one_file(path: &Path) -> Result<Report, Failure> {
 }
 
 /// Returns the evidence of the board's tasks that is no longer what it was, as far as it is in this worktree.
-fn stale_evidence(session: &Session, snapshot: &Snapshot) -> Result<Vec<Violation>, Failure> {
+pub(super) fn stale_evidence(session: &Session, snapshot: &Snapshot) -> Result<Vec<Violation>, Failure> {
     let mut found = Vec::new();
     for card in snapshot.live()?.iter().filter(|card| card.has_files) {
         let Some(task) = snapshot.glance(&card.id)? else { continue };

@@ -259,3 +259,18 @@ fn signatures_are_made_and_hold_for_the_key_of_the_actor_alone() {
     let told = clone.refused(&format!("audit --since {begun}"), 4, "invalid");
     assert_eq!(told["violations"][0]["code"], "unverified", "{told}");
 }
+
+#[test]
+fn proof_that_is_no_longer_what_it_was_is_told() {
+    let (_room, clone) = worked_on();
+    clone.write("proof.txt", "passed\n");
+    clone.ok("claim t-2 --agent aria --plan first");
+    clone.ok("complete t-2 --agent aria --deliverable done --summary done --evidence file:proof.txt");
+    assert_eq!(clone.ok("audit")["violations"], json!([]));
+    clone.write("proof.txt", "failed\n");
+    let audited = clone.ok("audit");
+    assert_eq!(codes(&audited), ["evidence-changed"], "{audited}");
+    assert_eq!(clone.ok("audit t-1")["violations"], json!([]));
+    let text = clone.squad("audit").ok();
+    assert!(text.stdout.contains("no error, 1 warning"), "{text}");
+}

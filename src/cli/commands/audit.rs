@@ -42,7 +42,10 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &AuditArgs) -> Result<u8, 
         .with("violations", json!(found.violations));
     cx.ui.answer(&answer, |ui| {
         found.violations.iter().for_each(|violation| ui.line(line(violation)));
-        ui.line(format!("{counts} decided again, nothing wrong"));
+        let odd = found.violations.len();
+        let verdict =
+            if odd == 0 { "nothing wrong".to_owned() } else { format!("no error, {}", plural(odd, "warning")) };
+        ui.line(format!("{counts} decided again, {verdict}"));
     });
     Ok(0)
 }
