@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::cli::args::AuditArgs;
+use crate::cli::report::text::sound;
 use crate::cli::run::Context;
 use crate::cli::ui::{Answer, BAD, DIM, Line, WARN, plural};
 use crate::model::code::ErrorCode;
@@ -42,10 +43,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &AuditArgs) -> Result<u8, 
         .with("violations", json!(found.violations));
     cx.ui.answer(&answer, |ui| {
         found.violations.iter().for_each(|violation| ui.line(line(violation)));
-        let odd = found.violations.len();
-        let verdict =
-            if odd == 0 { "nothing wrong".to_owned() } else { format!("no error, {}", plural(odd, "warning")) };
-        ui.line(format!("{counts} decided again, {verdict}"));
+        ui.line(format!("{counts} decided again, {}", sound(&found.violations)));
     });
     Ok(0)
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::cli::args::CheckArgs;
-use crate::cli::report::text::{lines, told};
+use crate::cli::report::text::{lines, sound, told};
 use crate::cli::run::Context;
 use crate::cli::ui::{Answer, plural};
 use crate::model::code::ErrorCode;
@@ -33,7 +33,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &CheckArgs) -> Result<u8, 
     let answer = Answer::new("check").with("violations", json!(report.violations)).with("checked", report.checked);
     cx.ui.answer(&answer, |ui| {
         report.violations.iter().flat_map(lines).for_each(|line| ui.line(line));
-        ui.line(format!("{} checked, nothing wrong", plural(report.checked, "file")));
+        ui.line(format!("{} checked, {}", plural(report.checked, "file"), sound(&report.violations)));
     });
     Ok(0)
 }

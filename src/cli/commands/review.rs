@@ -52,7 +52,8 @@ fn tell(cx: &mut Context<'_>, reviewed: &Reviewed, format: ReportFormat) -> Resu
     if json || format == ReportFormat::Text {
         cx.ui.answer(&answer, |ui| {
             let what = plural(reviewed.changes.len(), "task");
-            ui.line(format!("{what} touched in {}, nothing wrong", plural(reviewed.commits, "commit")));
+            let commits = plural(reviewed.commits, "commit");
+            ui.line(format!("{what} touched in {commits}, {}", text::sound(&reviewed.violations)));
         });
     }
     Ok(0)

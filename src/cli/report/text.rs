@@ -55,6 +55,14 @@ pub(in crate::cli) fn told(violations: &[Violation], all: bool, verbose: &str) -
     told
 }
 
+/// Says how it stands where nothing is an error.
+pub(in crate::cli) fn sound(violations: &[Violation]) -> String {
+    match violations.len() {
+        0 => "nothing wrong".to_owned(),
+        odd => format!("no error, {}", plural(odd, "warning")),
+    }
+}
+
 /// Returns the lines for one violation: what is wrong where, and for an error what to do.
 pub(in crate::cli) fn lines(violation: &Violation) -> Vec<Line> {
     let style = if violation.is_error() { BAD } else { WARN };
