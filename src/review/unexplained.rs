@@ -301,6 +301,12 @@ fn changes(before: &Task, after: &Task, replay: &Replay) -> Vec<(&'static str, A
         changes.push(("/files", Action::FilesRemove { paths: removed }));
     }
     changes.extend(subtasks(before, after).map(|action| ("/subtasks", action)));
+    // Work begins in no entry of the history, and only its holder begins it.
+    let begun = |task: &Task| task.claim.as_ref().map(|claim| claim.started_at);
+    let no_step = before.state_history.len() == after.state_history.len();
+    if no_step && begun(before).is_some() && begun(after).is_some() && begun(before) != begun(after) {
+        changes.push(("/claim/startedAt", Action::Start {}));
+    }
     if before.progress != after.progress
         && let Some(progress) = &after.progress
     {

@@ -225,6 +225,18 @@ fn a_part_of_a_task_does_not_vanish() {
 }
 
 #[test]
+fn nobody_begins_the_work_of_another() {
+    let (_room, clone) = board();
+    for (agent, is_open) in [("aria", false), ("scout", true)] {
+        change(&clone, T1, |task| task["claim"]["startedAt"] = json!(task["updatedAt"].as_i64().unwrap() + 60_000));
+        let committed = git_as(&clone, agent, "commit -qm begun");
+        assert_eq!(committed.code == 0, is_open, "{committed}");
+        assert_eq!(committed.stderr.contains("/claim/startedAt"), !is_open, "{committed}");
+        clone.git("reset -q --hard");
+    }
+}
+
+#[test]
 fn the_locks_file_does_not_become_somebody_else_s() {
     let (_room, clone) = board();
     change(&clone, ".claude/coordination.json", |locks| {
