@@ -1,6 +1,7 @@
 //! Random lives of a small board: what must hold whatever anybody does.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use squad::model::board::{Board, Decision};
 use squad::model::graph::cycle_from;
@@ -232,8 +233,15 @@ fn is_whole(sim: &Sim) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// The same lives each time, so that a failure comes of a change; `PROPTEST_RNG_SEED` draws others.
+fn sample() -> ProptestConfig {
+    let config = ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() };
+    let rng_seed = if config.rng_seed == RngSeed::Random { RngSeed::Fixed(2) } else { config.rng_seed };
+    ProptestConfig { rng_seed, ..config }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(sample())]
 
     #[test]
     fn whatever_anybody_does_the_board_stays_whole(attempts in prop::collection::vec(any_attempt(), 1..40)) {
