@@ -56,6 +56,7 @@ pub struct Staged {
     pub paths: Vec<String>,
     /// Those that it would change beside every parent.
     pub own: Vec<String>,
+    objects: Rc<Objects>,
 }
 
 impl Repository {
@@ -122,8 +123,8 @@ impl Repository {
         let before = parents.iter().map(|commit| at(*commit)).collect::<Result<Vec<_>, _>>()?;
         let parted = parted_from(&objects, &parents)?.into_iter().map(|base| base.map(at).transpose());
         let parted = parted.collect::<Result<Vec<_>, _>>()?;
-        let after = self.indexed(Box::new(IndexFiles::new(objects, entries)));
-        Ok(Staged { after, before, parted, parents, paths, own })
+        let after = self.indexed(Box::new(IndexFiles::new(objects.clone(), entries)));
+        Ok(Staged { after, before, parted, parents, paths, own, objects })
     }
 
     /// Returns the newest board that is known beside a change: what this clone has seen last, whatever is checked out,
@@ -136,10 +137,10 @@ impl Repository {
         // A store that is damaged is for a verb to mend.
         let Ok(store) = Store::open(&path) else { return Ok(staged.before.first().cloned()) };
         let Some(seen) = store.tip()? else { return Ok(staged.before.first().cloned()) };
-        let objects = Objects::of_place(&self.place)?;
-        if objects.contains(seen) {
+        if staged.objects.contains(seen) {
             for (commit, board) in staged.parents.iter().zip(&staged.before) {
-                if *commit == seen || objects.is_ancestor(seen, *commit)? {
+                // Who commits waits for this: to look where two part needs no walk to the beginning of the history.
+                if staged.objects.merge_base(seen, *commit)? == Some(seen) {
                     return Ok(Some(board.clone()));
                 }
             }

@@ -144,7 +144,8 @@ fn refuse_to_begin_anew(session: &Session, head: Oid) -> Result<(), Failure> {
     Err(Failure::new(ErrorCode::NotPermitted, format!("this branch had a board, and {CONFIG} is gone"))
         .why("a new board in its place would make whoever makes it the owner of the old one's tasks")
         .hint(format!(
-            "bring the file back: `git log -1 --format=%H -- {CONFIG}` is the commit that took it away, and              `git checkout COMMIT~1 -- {CONFIG}` the file; then commit and push it"
+            "bring the file back: `git log -1 --format=%H -- {CONFIG}` is the commit that took it away, and \
+             `git checkout COMMIT~1 -- {CONFIG}` the file; then commit and push it"
         )))
 }
 

@@ -19,13 +19,13 @@ use crate::board::{CommitInfo, Oid};
 use crate::model::board::{Board, BoardFault};
 use crate::model::code::ErrorCode;
 use crate::model::config::{Agent, BoardConfig, address_of};
-use crate::model::id::AgentName;
+use crate::model::id::{AgentName, in_command};
 use crate::model::locks::{LocksFile, Pattern};
 use crate::model::vocabulary::{IdentityPolicy, LockMode, LockPolicy};
 use crate::review::check::{BoardFile, FileKind, FileRole, check_apart};
 use crate::review::judge::{Change, Judgement, Pair, RosterBy, TaskChange, Verdict, Version, judge, moved};
 use crate::review::lost::lost;
-use crate::schema::{Violation, look_at_task};
+use crate::schema::Violation;
 
 /// What became of a review.
 #[derive(Debug, Clone, Default)]
@@ -49,12 +49,12 @@ impl Reviewed {
     }
 }
 
-/// Judges what a branch changes on the board: all of it at once, from where it parted from its base.
+/// Judges what a branch changes on the board: all of it at once, from where it parted from its base. `verb` is who asks.
 ///
 /// # Errors
 /// [`Failure`] where there is no such range, or it cannot be read; what is wrong with the change is in the result.
-pub fn review(repository: &Repository, range: &str) -> Result<Reviewed, Failure> {
-    let (base, head) = ends(range)?;
+pub fn review(repository: &Repository, range: &str, verb: &str) -> Result<Reviewed, Failure> {
+    let (base, head) = ends(range, verb)?;
     let range = repository.range(base, head)?.map_err(|fault| no_range(&fault, base, head))?;
     let mut reviewed = Reviewed {
         base: range.base.to_string(),
@@ -120,7 +120,7 @@ pub fn review_staged(
     Ok(reviewed)
 }
 
-fn ends(range: &str) -> Result<(&str, &str), Failure> {
+fn ends<'a>(range: &'a str, verb: &str) -> Result<(&'a str, &'a str), Failure> {
     let (base, head) = match range.split_once("...").or_else(|| range.split_once("..")) {
         Some((base, head)) => (base, if head.is_empty() { "HEAD" } else { head }),
         None => (range, "HEAD"),
@@ -128,7 +128,7 @@ fn ends(range: &str) -> Result<(&str, &str), Failure> {
     // Nothing that git could read as an option.
     if base.is_empty() || base.starts_with('-') || head.starts_with('-') {
         return Err(Failure::new(ErrorCode::Usage, format!("{range:?} is no range of commits"))
-            .hint("for example `squad review origin/main..HEAD`"));
+            .hint(format!("for example `squad {verb} origin/main..HEAD`")));
     }
     Ok((base, head))
 }
@@ -277,7 +277,7 @@ fn in_all(lists: &[Vec<Pair>]) -> HashSet<String> {
 
 /// Finds what a merge leaves out of one of its sides.
 fn left_out(tasks: &[Pair], parted: Option<&Snapshot>, found: &mut Vec<Violation>) -> Result<(), Failure> {
-    let read = |version: &Option<Version>| version.as_ref().and_then(|v| look_at_task(&v.path, &v.bytes).typed);
+    let read = |version: &Option<Version>| version.as_ref().and_then(Version::task);
     for pair in moved(tasks) {
         // A file that cannot be read is told by itself.
         let (Some(side), after) = (read(&pair.before), read(&pair.after)) else { continue };
@@ -402,7 +402,7 @@ fn held_by_others(
             let Some(pattern) = Pattern::lenient(lock, config.locks.ignore_case) else { continue };
             let Some(path) = paths.iter().find(|path| pattern.covers(path)) else { continue };
             let message = format!("{holder} holds {} for {}", lock.escape_debug(), work.task_id);
-            let (task, whom) = (&work.task_id, crate::model::id::in_command(holder.as_str()));
+            let (task, whom) = (&work.task_id, in_command(holder.as_str()));
             let hint = format!("leave the file out of the commit, or ask: `squad comment {task} \"@{whom} …\"`");
             let violation = Violation::error("path-locked", path.as_str(), "", message, hint);
             let is_told = config.policy.locks == LockPolicy::Warn || actor.is_none();

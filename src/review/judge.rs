@@ -14,7 +14,7 @@ use super::secrets;
 use super::unexplained::{is_open_to, names, proof, refusal_of, shapes, shrunk, who_may_have_acted};
 use crate::model::board::{Board, BoardFault};
 use crate::model::config::{Agent, BoardConfig};
-use crate::model::id::AgentName;
+use crate::model::id::{AgentName, in_command};
 use crate::model::locks::LocksFile;
 use crate::model::operation::{Action, Verb};
 use crate::model::requirement::may_change_roster;
@@ -29,6 +29,13 @@ pub struct Version {
     pub path: String,
     /// Its bytes.
     pub bytes: Vec<u8>,
+}
+
+impl Version {
+    /// Returns the task, where the file can be read as one.
+    pub fn task(&self) -> Option<Task> {
+        look_at_task(&self.path, &self.bytes).typed
+    }
 }
 
 /// A file of the board before and after a change.
@@ -294,7 +301,7 @@ pub fn moved(pairs: &[Pair]) -> Vec<Pair> {
 }
 
 fn one(world: Option<&World<'_>>, pair: &Pair, found: &mut Vec<Violation>) -> Result<Option<TaskChange>, BoardFault> {
-    let read = |version: &Option<Version>| version.as_ref().and_then(|v| look_at_task(&v.path, &v.bytes).typed);
+    let read = |version: &Option<Version>| version.as_ref().and_then(Version::task);
     let (before, after) = (read(&pair.before), read(&pair.after));
     let file = pair.after.as_ref().or(pair.before.as_ref()).map(|v| v.path.clone()).unwrap_or_default();
     if let Some(version) = &pair.after {
@@ -303,10 +310,7 @@ fn one(world: Option<&World<'_>>, pair: &Pair, found: &mut Vec<Violation>) -> Re
     let Some(new) = &after else {
         if pair.after.is_none() {
             let message = format!("the file of {} is gone", pair.stem.escape_debug());
-            let hint = format!(
-                "bring it back; `squad cancel {} --reason R` puts a task away",
-                crate::model::id::in_command(&pair.stem)
-            );
+            let hint = format!("bring it back; `squad cancel {} --reason R` puts a task away", in_command(&pair.stem));
             found.push(Violation::error("task-deleted", &file, "", message, hint));
         }
         let told = before.as_ref().map(|old| tell(pair, Some(old), None, &file));

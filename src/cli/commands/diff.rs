@@ -30,11 +30,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &DiffArgs) -> Result<u8, F
 fn between(cx: &mut Context<'_>, range: Option<&str>) -> Result<u8, Failure> {
     let repository = find_repository(&cx.dir()?)?;
     let reviewed = match range {
-        // The example of how a range is said is of the verb that was called.
-        Some(range) => review(&repository, range).map_err(|failure| Failure {
-            hint: failure.hint.map(|hint| hint.replace("`squad review ", "`squad diff ")),
-            ..failure
-        })?,
+        Some(range) => review(&repository, range, "diff")?,
         None => {
             let index = std::env::var_os("GIT_INDEX_FILE").map(PathBuf::from);
             review_staged(&repository, index.as_deref(), cx.globals.agent.as_ref())?

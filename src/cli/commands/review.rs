@@ -13,7 +13,7 @@ use crate::ops::review::{Reviewed, review};
 
 pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &ReviewArgs) -> Result<u8, Failure> {
     let repository = find_repository(&cx.dir()?)?;
-    let reviewed = review(&repository, &args.range)?;
+    let reviewed = review(&repository, &args.range, "review")?;
     tell(cx, &reviewed, args.format)
 }
 

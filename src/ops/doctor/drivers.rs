@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::init::{Driver, MERGE_DRIVER, TEXTCONV};
+use super::super::schedule::quoted;
 use super::super::session::Session;
 use super::Probe;
 use super::tried::said;
@@ -109,9 +110,9 @@ fn merged(session: &Session, command: &str) -> Result<Tried, String> {
     let theirs = file("theirs", &[THEIRS])?;
     let line = filled(command, |placeholder| match placeholder {
         '%' => Some("%".to_owned()),
-        'O' => Some(word(&base)),
-        'A' => Some(word(&ours)),
-        'B' => Some(word(&theirs)),
+        'O' => Some(quoted(&base)),
+        'A' => Some(quoted(&ours)),
+        'B' => Some(quoted(&theirs)),
         'P' => Some(quoted(&format!("{LIVE_DIR}/{TASK}.json"))),
         'L' => Some("7".to_owned()),
         'S' | 'X' | 'Y' => Some(quoted(TASK)),
@@ -186,16 +187,6 @@ fn filled(command: &str, value: impl Fn(char) -> Option<String>) -> String {
     out + rest
 }
 
-/// git hands over names that need no quotes, and puts none around them.
-fn word(path: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    if path.chars().all(is_plain) { path.to_owned() } else { quoted(path) }
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 /// Runs a line as git does; the inner error is one that git would have as well.
 fn run(session: &Session, args: Vec<String>) -> Result<io::Result<Ran>, String> {
     let Some(program) = find_program("sh") else { return Err("there is no sh on PATH to run it".to_owned()) };
@@ -226,9 +217,10 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled_in_as_git_does() {
-        let value = |c: char| matches!(c, 'O' | '%').then(|| if c == '%' { "%".to_owned() } else { word("/tmp/a b") });
+        let value =
+            |c: char| matches!(c, 'O' | '%').then(|| if c == '%' { "%".to_owned() } else { quoted("/tmp/a b") });
         assert_eq!(filled("x %O %%O %Z 100%", value), "x '/tmp/a b' %O %Z 100%");
-        assert_eq!(word("/tmp/a_b-1"), "/tmp/a_b-1");
+        assert_eq!(quoted("/tmp/a_b-1"), "/tmp/a_b-1");
         assert_eq!(quoted("it's"), r"'it'\''s'");
     }
 }

@@ -24,11 +24,13 @@ impl<'a> Version<'a> {
 /// Merges two versions of a task. Where operations have moved it on one side only, that is what the board has, and takes
 /// the place of ours: `git pull` merges the board into a branch, and a pull request the branch into the board.
 pub(super) fn merge(base: Option<&Version<'_>>, ours: &Version<'_>, theirs: &Version<'_>) -> (Json, Vec<Lost>) {
-    if !published(ours, theirs) && published(theirs, ours) {
-        let (document, lost) = merged(base, theirs, ours);
-        return (document, lost.into_iter().map(|lost| Lost { side: lost.side.other(), ..lost }).collect());
+    match (published(ours, theirs), published(theirs, ours)) {
+        (false, true) => {
+            let (document, lost) = merged(base, theirs, ours, true);
+            (document, lost.into_iter().map(|lost| Lost { side: lost.side.other(), ..lost }).collect())
+        }
+        (here, there) => merged(base, ours, theirs, here && !there),
     }
-    merged(base, ours, theirs)
 }
 
 /// Tells whether an operation has moved the task on one side, of which the other does not know.
@@ -37,8 +39,7 @@ fn published(side: &Version<'_>, other: &Version<'_>) -> bool {
     side.task.state_history.iter().any(|entry| entry.op.is_some() && !known.iter().any(|one| one.op == entry.op))
 }
 
-fn merged(base: Option<&Version<'_>>, ours: &Version<'_>, theirs: &Version<'_>) -> (Json, Vec<Lost>) {
-    let only_ours = published(ours, theirs) && !published(theirs, ours);
+fn merged(base: Option<&Version<'_>>, ours: &Version<'_>, theirs: &Version<'_>, only_ours: bool) -> (Json, Vec<Lost>) {
     let later = later(ours, theirs);
     let (our_start, their_start) = (Started::of(ours, theirs), Started::of(theirs, ours));
     let (ours, theirs) = (our_start.version(ours), their_start.version(theirs));
