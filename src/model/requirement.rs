@@ -11,7 +11,7 @@ use super::operation::{Action, HandIn, Operation, Verb};
 use super::refusal::Refusal;
 use super::task::{Block, Task};
 use super::time::rfc3339;
-use super::transition::{Need, Permit};
+use super::transition::{Edge, Need, Permit};
 use super::vocabulary::{BlockKind, Gate, LockPolicy, PlanPolicy, ReviewPolicy, Role, Status};
 
 /// Longest text of one step, in bytes: a task's file has room for many of them.
@@ -32,7 +32,7 @@ pub struct Context<'a> {
 }
 
 /// What the checks found that was no reason to refuse.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Findings {
     /// What the actor should know.
     pub warnings: Vec<String>,
@@ -461,12 +461,26 @@ fn locks_free(task: &Task, cx: &Context<'_>, findings: &mut Findings) -> Checked
     if lifted(task, Gate::Locks, findings) {
         return Ok(Ok(()));
     }
-    let becomes_conflict = cx.operation.verb() == Verb::Unblock && task.block_kind() != Some(BlockKind::Conflict);
-    if becomes_conflict {
+    if stays_on_locks(task, cx.operation.verb()) {
         findings.conflict = hard;
         return Ok(Ok(()));
     }
     Ok(Err(Refusal::PathLocked { task: task.id.clone(), conflicts: hard }))
+}
+
+/// Tells whether a task that locks are in the way of stays blocked on them, and its verb is not refused.
+pub fn stays_on_locks(task: &Task, verb: Verb) -> bool {
+    verb == Verb::Unblock && task.block_kind() != Some(BlockKind::Conflict)
+}
+
+/// Tells whether an edge may use up a lifted gate because of what other tasks are at that moment.
+pub fn may_use(edge: &Edge, gate: Gate) -> bool {
+    edge.needs.iter().any(|need| match need {
+        Need::DependenciesDone => gate == Gate::Dependency,
+        Need::UnderLimit => gate == Gate::Limit,
+        Need::LocksFree => gate == Gate::Locks,
+        _ => false,
+    })
 }
 
 fn due_for_system(task: &Task, permit: Permit, cx: &Context<'_>) -> Checked {

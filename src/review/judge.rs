@@ -11,13 +11,13 @@ use serde_json::Value;
 use super::check::set_lines;
 use super::replay::{Replay, newborn, replay};
 use super::secrets;
-use super::unexplained::{is_open_to, names, proof, refusal_of, shapes, shrunk, who_may_have_acted};
+use super::unexplained::{is_open_to, names, refusal_of, shapes, shrunk, who_may_have_acted};
 use crate::model::board::{Board, BoardFault};
 use crate::model::config::{Agent, BoardConfig};
-use crate::model::id::{AgentName, in_command};
+use crate::model::id::{AgentName, TaskId, in_command};
 use crate::model::locks::LocksFile;
 use crate::model::operation::{Action, Verb};
-use crate::model::requirement::may_change_roster;
+use crate::model::requirement::{is_done, may_change_roster};
 use crate::model::task::Task;
 use crate::model::vocabulary::{Role, Status};
 use crate::schema::{Json, Severity, Violation, look_at_task};
@@ -182,6 +182,16 @@ impl<'a> World<'a> {
         [(self.before, self.before_config), (self.after, self.after_config)]
     }
 
+    /// Returns a task that is done by one of the boards, if there is one.
+    pub(super) fn any_done(&self, but: &TaskId) -> Result<Option<TaskId>, BoardFault> {
+        for (board, _) in self.boards() {
+            if let Some(done) = board.live()?.iter().find(|card| card.id != *but && is_done(card)) {
+                return Ok(Some(done.id.clone()));
+            }
+        }
+        Ok(None)
+    }
+
     /// Returns who may not do what, and why; nothing where somebody of those who make the change may.
     pub(super) fn may_not(
         &self,
@@ -327,10 +337,7 @@ fn one(world: Option<&World<'_>>, pair: &Pair, found: &mut Vec<Violation>) -> Re
             if !found.iter().any(|v| v.code == "history-rewritten") {
                 match replay(world, &old, new, path, found) {
                     Ok(replay) if before.is_some() => shapes(world, &replay, &old, new, path, found),
-                    Ok(replay) => {
-                        made_by(world, new, path, found);
-                        proof(&replay, new, path, found);
-                    }
+                    Ok(_) => made_by(world, new, path, found),
                     Err(fault @ BoardFault::Unreadable(_)) => return Err(fault),
                     // Another task on which a step depends: its file is refused by itself, and this one with it.
                     Err(fault) => {

@@ -15,6 +15,7 @@ use crate::model::operation::{Action, FieldChange, Verb};
 use crate::model::task::{Subtask, Task};
 use crate::model::time::rfc3339;
 use crate::model::transition::{Authority, authorize};
+use crate::model::vocabulary::Gate;
 use crate::schema::Violation;
 
 /// What an instant of the machine is replaced by before two versions are compared: a hand may take a moment longer.
@@ -61,7 +62,7 @@ pub(super) fn automatic(state: &Task, before: &Task, after: &Task, path: &str, f
             (true, _) => &[],
         };
         let (should, has) = (expected.get(field), is.get(field));
-        if timeless(should, instants) == timeless(has, instants) {
+        if timeless(should, instants) == timeless(has, instants) || has.is_none() && is_used_up(field, state, after) {
             continue;
         }
         let message = match (should, has) {
@@ -94,6 +95,14 @@ pub(super) fn automatic(state: &Task, before: &Task, after: &Task, path: &str, f
             found.push(Violation::error("automatic-field", path, format!("/{field}"), message, hint));
         }
     }
+}
+
+/// Whoever takes a path that another task holds uses a lifted gate up, and leaves no entry.
+fn is_used_up(field: &str, state: &Task, after: &Task) -> bool {
+    let lifted = state.emergency_override.as_ref().and_then(|lifted| lifted.gate);
+    field == "emergencyOverride"
+        && lifted == Some(Gate::Locks)
+        && after.files.iter().any(|path| !state.files.contains(path))
 }
 
 fn value_of(task: &Task) -> Value {
@@ -190,13 +199,10 @@ pub(super) fn names(world: &World<'_>, before: Option<&Task>, after: &Task, path
 }
 
 /// Finds evidence that no step of the history has handed in, an id that stands a second time among it.
-pub(super) fn proof(replay: &Replay, after: &Task, path: &str, found: &mut Vec<Violation>) {
-    if !replay.whole {
-        return;
-    }
+pub(super) fn proof(handed_in: &HashSet<&str>, after: &Task, path: &str, found: &mut Vec<Violation>) {
     let mut once: HashSet<&str> = HashSet::new();
     for (i, evidence) in after.evidence.iter().enumerate() {
-        if once.insert(&evidence.id) && replay.handed_in.contains(&evidence.id) {
+        if once.insert(&evidence.id) && handed_in.contains(evidence.id.as_str()) {
             continue;
         }
         let message = format!("the evidence {} was handed in by no step of the history", evidence.id);
@@ -214,7 +220,6 @@ pub(super) fn shapes(
     path: &str,
     found: &mut Vec<Violation>,
 ) {
-    proof(replay, after, path, found);
     for part in &before.subtasks {
         let what = match after.subtasks.iter().find(|now| now.id == part.id) {
             None => "is gone",
@@ -244,7 +249,7 @@ pub(super) fn shapes(
 
 /// Returns the changes that need no entry, each as the action that makes it.
 fn changes(before: &Task, after: &Task, replay: &Replay) -> Vec<(&'static str, Action)> {
-    let state = &replay.state;
+    let state = replay.state();
     let mut changes: Vec<(&'static str, Action)> = Vec::new();
     let mut edit = |pointer, change: FieldChange| changes.push((pointer, Action::Edit { changes: vec![change] }));
     if before.title != after.title {
@@ -371,7 +376,7 @@ fn who_acted(before: &Task, after: &Task) -> Vec<AgentName> {
 /// Returns the verb of an action, and why it is refused at the last station.
 pub(super) fn refusal_of(replay: &Replay, action: &Action, member: &Agent) -> (Verb, String) {
     let verb = action.verb();
-    let station = replay.stations.last().expect("there is the first one");
+    let station = replay.state();
     let operation = operation(None, action.clone(), station, &member.name, station.updated_at);
     let why = match authorize(station, &operation, member) {
         Err(refusal) => refusal.why().unwrap_or_else(|| refusal.message()),

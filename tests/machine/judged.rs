@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use squad::model::operation::Action;
 use squad::model::task::{Block, Task};
-use squad::model::vocabulary::Cause;
+use squad::model::vocabulary::{Cause, Gate};
 
 use crate::sim::{Sim, id, judged, whole};
 
@@ -124,4 +124,83 @@ fn what_a_hand_may_write_passes() {
         after.lay_at(&task, &sim);
         assert_eq!(judged(&before, &after.snapshot(), Some("mira")), vec![], "{}", task.status);
     }
+}
+
+/// Judges everything that happens to `t-1` as one change, as where a branch was squashed.
+fn squashed(prepare: &[(&str, &str, Action)], steps: &[(&str, &str, Action)]) -> Vec<String> {
+    let mut sim = Sim::new();
+    for task in ["t-1", "t-2"] {
+        sim.make("mira", task, |_| {});
+    }
+    let go = |sim: &mut Sim, steps: &[(&str, &str, Action)]| {
+        for (actor, task, action) in steps {
+            sim.must(actor, Some(task), action.clone());
+        }
+    };
+    go(&mut sim, prepare);
+    let before = sim.snapshot();
+    go(&mut sim, steps);
+    judged(&before, &sim.snapshot(), None).into_iter().map(|v| format!("{}: {}", v.pointer, v.message)).collect()
+}
+
+#[test]
+fn what_later_steps_have_written_over_is_read_as_what_it_can_have_been() {
+    let text = |text: &str| text.to_owned();
+    let claim = || Action::Claim { plan: None };
+    let take = |path: &str| Action::FilesAdd { paths: vec![text(path)] };
+    let block = |block| Action::Block { reason: text("r"), block };
+    let question = || Block::Human { needs: vec![text("n")], question: text("q"), options: vec![text("a"), text("b")] };
+    let unblock = || Action::Unblock { comment: text("c") };
+    let lift = |gate| Action::Override { gate, reason: text("r") };
+    let soon = squad::model::id::Millis(crate::sim::BEGIN + 3_600_000);
+    let nothing: Vec<String> = Vec::new();
+
+    // An unblock that met a lock which is gone again.
+    let steps = [
+        ("scout", "t-1", claim()),
+        ("scout", "t-1", take("src")),
+        ("scout", "t-1", block(question())),
+        ("vault", "t-2", claim()),
+        ("vault", "t-2", take("src")),
+        ("mira", "t-1", unblock()),
+        ("vault", "t-2", Action::Release { note: text("n"), unassign: true }),
+        ("mira", "t-1", unblock()),
+    ];
+    assert_eq!(squashed(&[], &steps), nothing);
+
+    // A gate that was lifted and has been used up: by a step, and by what leaves no entry.
+    let held = [("vault", "t-2", claim()), ("vault", "t-2", take("src"))];
+    let steps = [("scout", "t-1", claim()), ("olga", "t-1", lift(Gate::Locks)), ("scout", "t-1", take("src/a"))];
+    assert_eq!(squashed(&held, &steps), nothing);
+    let steps = [
+        ("olga", "t-1", Action::DepAdd { on: id("t-2") }),
+        ("olga", "t-1", lift(Gate::Dependency)),
+        ("scout", "t-1", claim()),
+        ("olga", "t-1", Action::DepRemove { on: id("t-2") }),
+    ];
+    assert_eq!(squashed(&[], &steps), nothing);
+
+    // Blocked by something outside, and given up in that state.
+    let outside = Block::External { retry_at: soon, backoff_level: 0 };
+    let steps = [
+        ("scout", "t-1", claim()),
+        ("scout", "t-1", block(outside)),
+        ("mira", "t-1", Action::Cancel { reason: text("r") }),
+    ];
+    assert_eq!(squashed(&[], &steps), nothing);
+
+    // What no reading explains is found all the same, at the first entry that none of them reaches beyond.
+    let steps = [("scout", "t-1", claim()), ("scout", "t-1", Action::Submit(whole()))];
+    let mut sim = Sim::new();
+    sim.make("mira", "t-1", |_| {});
+    let before = sim.snapshot();
+    for (actor, task, action) in steps {
+        sim.must(actor, Some(task), action);
+    }
+    let mut task = sim.task("t-1");
+    task.state_history[2].trigger = Some(text("block"));
+    task.state_history[2].state = squad::model::vocabulary::Status::Review;
+    sim.lay(&task);
+    let told = judged(&before, &sim.snapshot(), None);
+    assert!(told.iter().any(|v| v.is_error() && v.pointer == "/stateHistory/2"), "{told:?}");
 }

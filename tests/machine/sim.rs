@@ -87,7 +87,8 @@ impl Sim {
         self.now += 1000;
         self.made = self.made.wrapping_add(1);
         let mut random = [0; 10];
-        random[0] = self.made;
+        // Of two operations of one instant no two ids are the same: what they make is numbered from here.
+        random[8] = self.made;
         let epoch = task.and_then(|t| self.snapshot().task(&id(t)).expect("it can be read")).map(|p| p.task.epoch);
         Operation {
             id: OpId::from_parts(Millis(self.now), random),
