@@ -156,6 +156,7 @@ impl Session {
         let config = view.config()?;
         let actor = self.actor_name(config)?;
         let known = task.map(|id| view.placed(id)).transpose()?.map(|placed| placed.task);
+        view.must_keep_secrets(task, &action)?;
         let operation = self.operation(Some(view.head), actor, known.as_ref(), action)?;
         if self.options.dry_run {
             return Ok(operation);

@@ -43,6 +43,7 @@ pub mod rewind;
 pub mod run;
 pub mod scan;
 pub mod schedule;
+mod secrecy;
 pub mod session;
 mod signing;
 pub mod sync;

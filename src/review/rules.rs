@@ -68,7 +68,7 @@ pub static RULES: &[(&str, &[Rule])] = &[
         error("incomplete-completion", "a completed task does not say by whom and when", "A completion without an author proves nothing."),
         error("history-status", "the history ends in another status", "Somebody changed the status past the machine."),
         error("time-order", "instants of a task are out of order", "What was changed last cannot have been changed before it was made."),
-        error("secret", "a text looks like a key or a password", "What was pushed stays known to everybody who fetched it, whatever is removed later."),
+        error("secret", "a text looks like a key or a password", "What was pushed stays known to everybody who fetched it, whatever is removed later; so the verbs refuse it as well. What is none is marked in the list `notSecret` of the same file, by the mark that the message gives."),
     ]),
     ("The board", &[
         error("no-config", "there are tasks and no configuration", "Without a roster nobody may do anything."),
@@ -138,12 +138,15 @@ const FIRST: &[&str] = &[
     "forged-receipt",
     "other-content",
     "beyond-operation",
+    "not-in-line",
     "not-allowed",
     "history-rewritten",
     "chat-rewritten",
     "evidence-rewritten",
+    "subtask-rewritten",
     "participant-removed",
     "task-deleted",
+    "locks-foreign",
     "not-a-file",
     "not-a-folder",
     "path-locked",
@@ -174,10 +177,10 @@ pub fn page() -> String {
         "# Rules\n\nWhat `squad check`, the pre-commit hook, `squad review` and `squad audit` look for. Each violation names one of these\nwords, which stay the same; its own sentence says what is wrong in the file at hand, and what to do. Errors fail a check,\nwarnings do not.\n",
     );
     for (section, rules) in RULES {
-        page.push_str(&format!("\n## {section}\n\n"));
+        page.push_str(&format!("\n## {section}\n"));
         for rule in *rules {
-            let mild = if rule.severity == Warning { " (warning)" } else { "" };
-            page.push_str(&format!("- **`{}`**{mild}: {}. {}\n", rule.code, rule.title, rule.why));
+            let severity = if rule.severity == Warning { "Warning" } else { "Error" };
+            page.push_str(&format!("\n### {}\n\n{severity}: {}. {}\n", rule.code, rule.title, rule.why));
         }
     }
     page

@@ -3,13 +3,11 @@
 //! Owns which shapes are known and how a false alarm is marked. Only what a change adds is looked at.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::schema::{Json, Violation};
-
-/// The field of a task in which false alarms stand, each by its fingerprint.
-pub const NOT_SECRET: &str = "notSecret";
+use crate::schema::{Json, NOT_SECRET, Violation};
 
 /// How many digits of the digest a fingerprint has.
 const FINGERPRINT: usize = 16;
@@ -68,40 +66,85 @@ const NAMES: &[&str] = &[
 /// Shortest value of such a name that is taken for a key.
 const VALUE_MIN: usize = 12;
 
+/// Shortest password of an address that is taken for one.
+const PASSWORD_MIN: usize = 6;
+
+/// Words that stand where the password of an address would in examples.
+const WORDS: &[&str] = &["passphrase", "passwd", "password", "passwort", "postgres", "secret", "mysecretpassword"];
+
 /// Words that stand where a key would in examples.
 const PLACEHOLDERS: &[&str] = &["xxxx", "your", "example", "redacted", "changeme", "placeholder", "****", "1234567"];
+
+/// Something that looks like a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspicion {
+    /// Where it stands in its document, as a JSON pointer.
+    pub pointer: String,
+    /// What marks it as a false alarm.
+    pub mark: String,
+    /// What it looks like. Never the thing itself: this is printed into logs that others read.
+    pub message: String,
+}
 
 /// Looks at what a file holds that it did not hold before.
 pub(super) fn look(path: &str, new: &[u8], old: Option<&[u8]>, found: &mut Vec<Violation>) {
     let Ok(document) = Json::parse(new) else { return };
-    let document = document.to_value();
+    let old = old.and_then(|bytes| Json::parse(bytes).ok()).map(|json| json.to_value());
+    let suspicions = suspicions(&document.to_value(), old.as_ref());
+    found.extend(suspicions.into_iter().map(|Suspicion { pointer, mark, message }| {
+        let hint = format!(
+            "take it out, and change it where it is used: what was pushed stays known. Where it is no secret, add \"{mark}\" to `{NOT_SECRET}` of the same file"
+        );
+        Violation::error("secret", path, pointer, message, hint)
+    }));
+}
+
+/// Returns what looks like a secret in a document and does not stand in an older version of it. What either of them
+/// marks as a false alarm is none.
+pub fn suspicions(new: &Value, old: Option<&Value>) -> Vec<Suspicion> {
+    let mut found = Vec::new();
+    each_string(new, &mut String::new(), &mut |pointer, text| {
+        for (what, secret) in secrets_in(text) {
+            let message = format!("this looks like {what}: {}", shape(secret));
+            let mark = fingerprint(secret);
+            found.push((text.to_owned(), Suspicion { pointer: pointer.to_owned(), mark, message }));
+        }
+    });
+    if found.is_empty() {
+        return Vec::new();
+    }
     let mut known: HashSet<String> = HashSet::new();
-    if let Some(old) = old.and_then(|bytes| Json::parse(bytes).ok()) {
-        each_string(&old.to_value(), &mut String::new(), &mut |_, text| {
+    if let Some(old) = old {
+        each_string(old, &mut String::new(), &mut |_, text| {
             known.insert(text.to_owned());
         });
     }
-    let excused: HashSet<&str> = match document.get(NOT_SECRET) {
-        Some(Value::Array(marks)) => marks.iter().filter_map(Value::as_str).collect(),
-        _ => HashSet::new(),
-    };
-    each_string(&document, &mut String::new(), &mut |pointer, text| {
-        if known.contains(text) {
-            return;
+    let excused = |mark: &str| [Some(new), old].into_iter().flatten().any(|document| is_marked(document, mark));
+    found.retain(|(text, suspicion)| !known.contains(text) && !excused(&suspicion.mark));
+    found.into_iter().map(|(_, suspicion)| suspicion).collect()
+}
+
+fn is_marked(document: &Value, mark: &str) -> bool {
+    matches!(document.get(NOT_SECRET), Some(Value::Array(marks)) if marks.iter().any(|one| one.as_str() == Some(mark)))
+}
+
+/// Returns a text with what each secret in it looks like in its place.
+pub fn masked(text: &str) -> String {
+    let mut secrets = secrets_in(text);
+    secrets.sort_by_key(|(_, secret)| place_of(text, secret).start);
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for (what, secret) in secrets {
+        let place = place_of(text, secret);
+        if place.start < from {
+            continue;
         }
-        for (what, secret) in secrets_in(text) {
-            let mark = fingerprint(secret);
-            if excused.contains(mark.as_str()) {
-                continue;
-            }
-            // Never the thing itself: this is printed into logs that others read.
-            let message = format!("this looks like {what}: {}", shape(secret));
-            let hint = format!(
-                "take it out, and change it where it is used: what was pushed stays known. Where it is no secret, add \"{mark}\" to `{NOT_SECRET}` of the same file"
-            );
-            found.push(Violation::error("secret", path, pointer, message, hint));
-        }
-    });
+        out.push_str(&text[from..place.start]);
+        out.push_str(&format!("[{what}]"));
+        from = place.end;
+    }
+    out.push_str(&text[from..]);
+    out
 }
 
 /// Calls `each` with every string of a document and its pointer.
@@ -155,18 +198,27 @@ pub fn secrets_in(text: &str) -> Vec<(&'static str, &str)> {
             }
         }
     }
-    for (at, value) in named_values(text) {
-        let is_new = found.iter().all(|(_, known)| !overlaps(text, known, at));
-        if is_new && value.len() >= VALUE_MIN && !is_placeholder(value) && is_mixed(value) {
-            found.push(("the value of a password or key", value));
+    let looks_drawn =
+        |(_, value): &(usize, &str)| value.len() >= VALUE_MIN && !is_placeholder(value) && is_mixed(value);
+    let named = named_values(text).into_iter().chain(header_values(text)).filter(looks_drawn);
+    let several = named.map(|(at, value)| (at, "the value of a password or key", value));
+    let in_addresses = passwords_of_addresses(text).into_iter();
+    for (at, what, value) in several.chain(in_addresses.map(|(at, value)| (at, "the password of an address", value))) {
+        if found.iter().all(|(_, known)| !overlaps(text, known, at)) {
+            found.push((what, value));
         }
     }
     found
 }
 
+/// Returns where in a text a part of it lies.
+fn place_of(text: &str, part: &str) -> Range<usize> {
+    let begin = part.as_ptr() as usize - text.as_ptr() as usize;
+    begin..begin + part.len()
+}
+
 fn overlaps(text: &str, known: &str, at: usize) -> bool {
-    let begin = known.as_ptr() as usize - text.as_ptr() as usize;
-    (begin..begin + known.len()).contains(&at)
+    place_of(text, known).contains(&at)
 }
 
 /// Returns what stands after a name under which keys are passed, and where: `…?token=VALUE`, `password: VALUE`.
@@ -183,13 +235,53 @@ fn named_values(text: &str) -> Vec<(usize, &str)> {
             let rest = rest.trim_start_matches(['"', '\'']);
             let is_query = before.is_some_and(|c| c == '?' || c == '&');
             let value = match rest.chars().next() {
-                Some('=') => &rest[1..],
-                Some(':') if !is_query => rest[1..].trim_start_matches(' '),
-                _ => continue,
+                Some('=') if is_query => &rest[1..],
+                _ if is_query => continue,
+                _ => match rest.trim_start_matches(' ').strip_prefix(['=', ':']) {
+                    Some(value) => value.trim_start_matches(' '),
+                    None => continue,
+                },
             };
+            let is_quoted = value.starts_with(['"', '\'']);
             let value = run_of(value.trim_start_matches(['"', '\'']), |c| is_key_char(c) || "+/=%.~".contains(c));
-            found.push((value.as_ptr() as usize - text.as_ptr() as usize, value));
+            // Blanks around the sign are how programs are written, whose values are names and calls.
+            if rest.starts_with(' ') && !is_quoted && !is_of_all_sorts(value) {
+                continue;
+            }
+            found.push((place_of(text, value).start, value));
         }
+    }
+    found
+}
+
+/// Returns the passwords of addresses, and where they stand: `scheme://user:PASSWORD@host`.
+fn passwords_of_addresses(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices("://") {
+        let rest = run_of(&text[at + 3..], |c| !c.is_whitespace() && !"/?#\"'<>`".contains(c));
+        let Some((user, password)) = rest.rsplit_once('@').and_then(|(who, _)| who.split_once(':')) else { continue };
+        let is_word = user.eq_ignore_ascii_case(password) || WORDS.contains(&password.to_ascii_lowercase().as_str());
+        let stands_for_one = password.starts_with(['$', '{', '*', '%']);
+        if password.len() >= PASSWORD_MIN && !is_word && !stands_for_one && !is_placeholder(password) {
+            found.push((place_of(text, password).start, password));
+        }
+    }
+    found
+}
+
+/// Returns what stands in headers that let somebody in, and where: `Authorization: Bearer VALUE`.
+fn header_values(text: &str) -> Vec<(usize, &str)> {
+    let lower = text.to_ascii_lowercase();
+    let mut found = Vec::new();
+    for (at, name) in lower.match_indices("authorization") {
+        let rest = &text[at + name.len()..];
+        let rest = rest.trim_start_matches(['"', '\'', ' ', ':', '=']);
+        let Some((scheme, value)) = rest.split_once(' ') else { continue };
+        if !["bearer", "basic", "token"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+            continue;
+        }
+        let value = run_of(value.trim_start_matches(' '), |c| is_key_char(c) || "+/=.~".contains(c));
+        found.push((place_of(text, value).start, value));
     }
     found
 }
@@ -214,6 +306,12 @@ fn is_mixed(text: &str) -> bool {
     let letters = text.chars().filter(char::is_ascii_alphabetic).count();
     let distinct: HashSet<char> = text.chars().collect();
     digits >= 1 && letters >= 1 && distinct.len() >= 6
+}
+
+/// Tells whether a text has small letters, capitals and several digits.
+fn is_of_all_sorts(text: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| text.bytes().filter(is).count();
+    has(u8::is_ascii_lowercase) > 0 && has(u8::is_ascii_uppercase) > 0 && has(u8::is_ascii_digit) > 1
 }
 
 /// Returns what marks a text as no secret: it tells nothing about the text.

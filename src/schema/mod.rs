@@ -13,6 +13,9 @@ mod quick;
 pub mod typed;
 pub mod violation;
 
+/// The field of a task in which strings that only look like secrets stand, each by its mark.
+pub const NOT_SECRET: &str = "notSecret";
+
 pub use canonical::{lay_task, overlay, render, render_task};
 pub use compile::{
     Look, load_board, load_task, load_written_task, look_at_board, look_at_task, validate, validate_board,

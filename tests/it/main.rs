@@ -69,6 +69,7 @@ mod running;
 mod safe_mode;
 mod scan;
 mod schedule;
+mod secrecy;
 mod selftest;
 mod status;
 mod taken_over;

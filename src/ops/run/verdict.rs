@@ -10,6 +10,7 @@ use super::super::block::Obstacle;
 use crate::model::cause::{Exit, cause_of};
 use crate::model::id::TaskId;
 use crate::model::vocabulary::{BlockKind, Cause, EvidenceKind};
+use crate::review::secrets::masked;
 use crate::runner::{Ended, Outcome};
 
 /// Largest result that is read, in bytes.
@@ -192,9 +193,9 @@ fn last_words(ended: &Ended) -> String {
     plain(&String::from_utf8_lossy(output))
 }
 
-/// Returns the end of a text as it may stand on the board: without control characters, and not too long.
+/// Returns the end of a text as it may stand on the board: without control characters and secrets, and not too long.
 fn plain(text: &str) -> String {
-    let text = text.trim();
+    let text = &masked(text.trim());
     let from = text.char_indices().rev().nth(MAX_ERROR - 1).map_or(0, |(at, _)| at);
     // A message of the board holds no control characters but line ends.
     text[from..].chars().filter(|c| !c.is_control() || *c == '\n').collect()

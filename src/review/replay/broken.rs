@@ -99,7 +99,7 @@ impl Broken {
                 let hint = refusal.hint().unwrap_or_else(|| "take the change back, and use the verb itself".to_owned());
                 Violation::error(refusal.code().as_str(), path, pointer, message, hint)
             }
-            Self::Says { code, message, hint } => Violation::error(*code, path, pointer, message, hint.clone()),
+            Self::Says { code, message, hint } => Violation::error(code, path, pointer, message, hint.clone()),
         }
     }
 }

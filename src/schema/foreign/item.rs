@@ -11,9 +11,9 @@ use super::{Item, KEPT, Problem, Reading, Rules, values};
 use crate::model::id::{AgentName, Millis, TaskId};
 use crate::model::imported::{ImportedTask, Standing};
 use crate::model::operation::NewTask;
-use crate::model::ordered::IndexMap;
 use crate::model::task::Block;
 use crate::model::vocabulary::{ArchivedReason, Phase, Priority, plain};
+use crate::schema::NOT_SECRET;
 use crate::schema::document::MAX_DEPTH;
 
 const IDS: &[&str] = &["id", "uuid"];
@@ -67,6 +67,9 @@ pub(super) fn read(item: Item, id: Option<&TaskId>, rules: &Rules, reading: &mut
     let imported = reader.task(id, named.as_deref());
     let (mut notes, mut rest) = (reader.notes, reader.fields.rest());
     let Some(mut imported) = imported else { return };
+    let marks = rest.get(NOT_SECRET).and_then(Value::as_array);
+    let are_marks = marks.is_some_and(|marks| marks.iter().all(Value::is_string));
+    let not_secret = if are_marks { rest.remove(NOT_SECRET) } else { None };
     for (name, value) in &mut rest {
         if depth(value) > MAX_DEPTH - KEPT_DEPTH {
             notes.push(format!("{} is nested too deep for a task and kept as text", values::line(name)));
@@ -86,8 +89,9 @@ pub(super) fn read(item: Item, id: Option<&TaskId>, rules: &Rules, reading: &mut
         brought.insert("fields".to_owned(), Value::Object(rest));
     }
     if !brought.is_empty() {
-        imported.task.extra = IndexMap::from_iter([(KEPT.to_owned(), Value::Object(brought))]);
+        imported.task.extra.insert(KEPT.to_owned(), Value::Object(brought));
     }
+    imported.task.extra.extend(not_secret.map(|marks| (NOT_SECRET.to_owned(), marks)));
     reading.tasks.push(imported);
 }
 
