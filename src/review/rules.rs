@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn what_comes_first_is_a_rule() {
         for code in FIRST {
-            assert!(rule(code).is_some_and(|rule| rule.severity == Error), "{code}");
+            assert!(rule(code).is_some(), "{code}");
         }
         assert!(rank("secret") < rank("path-locked") && rank("path-locked") < rank("wrong-type"));
     }
