@@ -173,7 +173,16 @@ pub fn reviewing(bytes: &[u8]) {
         let run = |before: &Snapshot, after: &Snapshot| {
             let tasks = tasks_that_differ(before, after).expect("what is in memory can be listed");
             let (actors, roster_by) = (actors.clone(), roster_by.clone());
-            let change = Change { before, after, tasks: &tasks, others: &[], config_path: CONFIG, actors, roster_by };
+            let change = Change {
+                before,
+                after,
+                tasks: &tasks,
+                others: &[],
+                config_path: CONFIG,
+                actors,
+                roster_by,
+                made_at: None,
+            };
             judge(&change).expect("what is in memory can be read")
         };
         let judgement = run(&old, &new);

@@ -13,7 +13,7 @@ use super::review::{Reviewed, review_staged};
 use crate::board::repository::Repository;
 use crate::board::{Git, GitError};
 use crate::model::code::ErrorCode;
-use crate::model::id::AgentName;
+use crate::model::id::{AgentName, Millis};
 use crate::model::vocabulary::words;
 
 mod block;
@@ -100,11 +100,11 @@ pub struct Told {
 }
 
 /// Judges what is staged for the commit that is about to be made in a folder's repository, against what it is made on;
-/// `agent` is who is said to commit. Reads only, asks no remote, and has nothing to say where there is no board.
+/// `agent` is who is said to commit, `now` when. Reads only, asks no remote, and has nothing to say where there is no board.
 ///
 /// # Errors
 /// [`Failure`] `internal` when it cannot be judged; what is wrong with it is in the result.
-pub fn pre_commit(dir: &Path, told: &Told, agent: Option<&AgentName>) -> Result<Reviewed, Failure> {
+pub fn pre_commit(dir: &Path, told: &Told, agent: Option<&AgentName>, now: Millis) -> Result<Reviewed, Failure> {
     let judged = || -> Result<Reviewed, Failure> {
         let (found, index) = match (Repository::find(Git::new(), dir), &told.git_dir) {
             // A repository around the folder is the one, whatever another one's hook has left in the environment. Where
@@ -116,7 +116,7 @@ pub fn pre_commit(dir: &Path, told: &Told, agent: Option<&AgentName>) -> Result<
             (found, _) => (found, told.index.clone()),
         };
         match found {
-            Ok(repository) => review_staged(&repository, index.as_deref(), agent),
+            Ok(repository) => review_staged(&repository, index.as_deref(), agent, now),
             // No board can be where squad does not work at all.
             Err(GitError::NotARepository { .. } | GitError::UnsupportedObjectFormat { .. }) => Ok(Reviewed::default()),
             Err(error) => Err(error.into()),

@@ -19,7 +19,7 @@ use crate::board::{CommitInfo, Oid};
 use crate::model::board::{Board, BoardFault};
 use crate::model::code::ErrorCode;
 use crate::model::config::{Agent, BoardConfig, address_of};
-use crate::model::id::{AgentName, in_command};
+use crate::model::id::{AgentName, Millis, in_command};
 use crate::model::locks::{LocksFile, Pattern};
 use crate::model::vocabulary::{IdentityPolicy, LockMode, LockPolicy};
 use crate::review::check::{BoardFile, FileKind, FileRole, check_apart};
@@ -70,7 +70,7 @@ pub fn review(repository: &Repository, range: &str, verb: &str) -> Result<Review
 }
 
 /// Judges what is staged for the next commit of the user, and whether it touches what another agent holds. `index` is
-/// the file that a hook was given, `agent` who is said to make the commit.
+/// the file that a hook was given, `agent` who is said to make the commit, `now` when.
 ///
 /// # Errors
 /// [`Failure`] where the index or the repository cannot be read; what is wrong with the change is in the result.
@@ -78,6 +78,7 @@ pub fn review_staged(
     repository: &Repository,
     index: Option<&Path>,
     agent: Option<&AgentName>,
+    now: Millis,
 ) -> Result<Reviewed, Failure> {
     let staged = repository.staged_change(index)?;
     let mut reviewed = Reviewed::default();
@@ -94,7 +95,7 @@ pub fn review_staged(
     let on_board = |path: &String| path.split('/').next() == Some(ROOT) || hides(path);
     let of_board: Vec<&String> = staged.paths.iter().filter(|path| on_board(path)).collect();
     if !of_board.is_empty() {
-        let by = By::one(actor.as_ref(), config);
+        let by = By::one(actor.as_ref(), config, Some(now));
         let judged = match staged.before.as_slice() {
             [parent] => apart(parent, &staged.after, &of_board, &by)?,
             // A merge is judged by what is new in it: what one of its parents has was judged there.
@@ -150,26 +151,27 @@ fn usable(board: &Snapshot) -> Option<&BoardConfig> {
     board.config().ok().flatten()
 }
 
-/// Who makes a change.
+/// Who makes a change, and when.
 #[derive(Debug, Clone)]
 pub(super) struct By {
     actors: Option<Vec<AgentName>>,
     roster: RosterBy,
+    made_at: Option<Millis>,
 }
 
 impl By {
     /// Nobody is known, and nobody has to be.
     fn nobody() -> Self {
-        Self { actors: None, roster: RosterBy::Unknown }
+        Self { actors: None, roster: RosterBy::Unknown, made_at: None }
     }
 
     /// Whoever commits here; the roster is nobody's to change who is not known. Names are taken at their word from
     /// somebody unknown where the board does that everywhere.
-    fn one(actor: Option<&AgentName>, config: Option<&BoardConfig>) -> Self {
+    fn one(actor: Option<&AgentName>, config: Option<&BoardConfig>, now: Option<Millis>) -> Self {
         let names: Vec<AgentName> = actor.into_iter().cloned().collect();
         let at_their_word = config.is_none_or(|config| config.policy.identity == IdentityPolicy::Name);
         let actors = (!names.is_empty() || !at_their_word).then(|| names.clone());
-        Self { actors, roster: RosterBy::Members(names) }
+        Self { actors, roster: RosterBy::Members(names), made_at: now }
     }
 
     /// The authors of commits, as far as the roster knows their addresses. Names in the change are held against them
@@ -186,7 +188,8 @@ impl By {
         let at_their_word = config.policy.identity == IdentityPolicy::Name;
         let roster =
             if at_their_word && names.is_empty() { RosterBy::Unknown } else { RosterBy::Members(names.clone()) };
-        Self { actors: (!at_their_word).then_some(names), roster }
+        let made_at = commits.iter().map(|commit| Millis(commit.committer.at_seconds.saturating_mul(1000))).max();
+        Self { actors: (!at_their_word).then_some(names), roster, made_at }
     }
 }
 
@@ -305,7 +308,8 @@ fn others(before: &Snapshot, after: &Snapshot) -> Result<Vec<Pair>, Failure> {
 
 fn judged(before: &Snapshot, after: &Snapshot, tasks: &[Pair], others: &[Pair], by: &By) -> Result<Judgement, Failure> {
     let (actors, roster_by) = (by.actors.clone(), by.roster.clone());
-    let change = Change { before, after, tasks, others, config_path: CONFIG, actors, roster_by };
+    let made_at = by.made_at;
+    let change = Change { before, after, tasks, others, config_path: CONFIG, actors, roster_by, made_at };
     let mut judgement = judge(&change)?;
     if has_board(after)? || has_board(before)? {
         let mut found = check_snapshot(after)?.violations;
@@ -346,6 +350,7 @@ fn apart(before: &Snapshot, after: &Snapshot, paths: &[&String], by: &By) -> Res
         config_path: CONFIG,
         actors: by.actors.clone(),
         roster_by: by.roster.clone(),
+        made_at: by.made_at,
     };
     let mut judgement = judge(&change)?;
     let known: HashSet<_> = was.violations.iter().map(identity).collect();

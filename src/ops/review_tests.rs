@@ -111,7 +111,7 @@ fn what_is_said_of_a_change_without_the_rest_of_the_board_is_what_is_said_with_i
             }
             paths.sort();
             let what = format!("{pointer} of {id} to {value} by {by:?} with {paths:?}");
-            let by = By::one(by.map(|name| AgentName::new(name).expect("a name")).as_ref(), None);
+            let by = By::one(by.map(|name| AgentName::new(name).expect("a name")).as_ref(), None, None);
             let (before, after) = (snapshot(&before), snapshot(&after));
             let long = compared(std::slice::from_ref(&before), &[], &after, &by).expect("it can be read");
             let short = apart(&before, &after, &paths.iter().collect::<Vec<_>>(), &by).expect("it can be read");

@@ -11,10 +11,10 @@ use serde_json::Value;
 use super::check::set_lines;
 use super::replay::{Replay, newborn, replay};
 use super::secrets;
-use super::unexplained::{is_open_to, names, refusal_of, shapes, shrunk, who_may_have_acted};
+use super::unexplained::{ahead, is_open_to, names, refusal_of, shapes, shrunk, who_may_have_acted};
 use crate::model::board::{Board, BoardFault};
 use crate::model::config::{Agent, BoardConfig};
-use crate::model::id::{AgentName, TaskId, in_command};
+use crate::model::id::{AgentName, Millis, TaskId, in_command};
 use crate::model::locks::LocksFile;
 use crate::model::operation::{Action, Verb};
 use crate::model::requirement::{is_done, may_change_roster};
@@ -65,6 +65,8 @@ pub struct Change<'a> {
     pub actors: Option<Vec<AgentName>>,
     /// Whose change of the roster and the settings it would be.
     pub roster_by: RosterBy,
+    /// When it was made, where that is known: nothing in it has happened later.
+    pub made_at: Option<Millis>,
 }
 
 /// Whose a change of the roster is.
@@ -169,6 +171,7 @@ pub(super) struct World<'a> {
     before_config: &'a BoardConfig,
     after_config: &'a BoardConfig,
     pub(super) actors: Option<Vec<AgentName>>,
+    pub(super) made_at: Option<Millis>,
 }
 
 impl<'a> World<'a> {
@@ -248,6 +251,7 @@ pub fn judge(change: &Change<'_>) -> Result<Judgement, BoardFault> {
         before_config,
         after_config,
         actors: change.actors.clone(),
+        made_at: change.made_at,
     });
     let moved = moved(change.tasks);
     for pair in &moved {
@@ -334,6 +338,7 @@ fn one(world: Option<&World<'_>>, pair: &Pair, found: &mut Vec<Violation>) -> Re
         if !was_broken {
             let old = before.clone().unwrap_or_else(|| newborn(new));
             shrunk(&old, new, path, found);
+            ahead(world, before.as_ref(), new, path, found);
             if !found.iter().any(|v| v.code == "history-rewritten") {
                 match replay(world, &old, new, path, found) {
                     Ok(replay) if before.is_some() => shapes(world, &replay, &old, new, path, found),

@@ -109,6 +109,7 @@ pub static RULES: &[(&str, &[Rule])] = &[
         error("evidence-rewritten", "evidence is gone or another", "What was handed in was handed in."),
         error("subtask-rewritten", "a subtask is gone or another", "Work is done when its parts are: a part that vanishes was never done."),
         error("participant-removed", "somebody is no longer among the participants", "Who has had a hand in a task stays in it: gates count them."),
+        error("time-ahead", "`updatedAt` is later than the change itself", "Time never falls: every later step, the end of a lease among them, would be dated as late."),
         error("time-fell", "`updatedAt` is earlier than before", "Readers go by it to tell old from new."),
         error("task-deleted", "the file of a task is gone", "A task that is given up is put away, with a reason, and can be brought back."),
         error("roster-change", "a change of roster or settings by somebody who may not", "Whoever can write the roster can do everything; so it is judged by the roster before."),

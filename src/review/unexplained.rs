@@ -174,6 +174,21 @@ pub(super) fn shrunk(before: &Task, after: &Task, path: &str, found: &mut Vec<Vi
     }
 }
 
+/// How far the clocks of two machines may be apart.
+const CLOCK_SKEW_MS: u64 = 24 * 3_600_000;
+
+/// Finds a task that was last changed after the change was made: whatever comes next would be dated as late.
+pub(super) fn ahead(world: &World<'_>, before: Option<&Task>, after: &Task, path: &str, found: &mut Vec<Violation>) {
+    let Some(made_at) = world.made_at else { return };
+    let is_new = before.is_none_or(|before| before.updated_at < after.updated_at);
+    if is_new && after.updated_at.since(made_at) > CLOCK_SKEW_MS {
+        let message =
+            format!("`updatedAt` is {}, and the change was made at {}", rfc3339(after.updated_at), rfc3339(made_at));
+        let hint = "set it to the instant of the change, in milliseconds: whatever comes next is dated no earlier";
+        found.push(Violation::error("time-ahead", path, "/updatedAt", message, hint));
+    }
+}
+
 /// Finds entries, messages and proof in the name of somebody else than whoever makes the change.
 pub(super) fn names(world: &World<'_>, before: Option<&Task>, after: &Task, path: &str, found: &mut Vec<Violation>) {
     let Some(actors) = &world.actors else { return };
@@ -189,7 +204,9 @@ pub(super) fn names(world: &World<'_>, before: Option<&Task>, after: &Task, path
     let said = after.chat.iter().enumerate();
     let said = said.filter(|(_, m)| (!once.insert(&m.id) || !old.contains(m.id.as_str())) && !is(&m.author));
     let said = said.map(|(i, m)| (format!("/chat/{i}/author"), &m.author, "a message"));
-    for (pointer, name, what) in forged.chain(said).take(3) {
+    let progress = after.progress.as_ref().filter(|now| before.and_then(|task| task.progress.as_ref()) != Some(*now));
+    let progress = progress.filter(|now| !is(&now.by)).map(|now| ("/progress/by".to_owned(), &now.by, "progress"));
+    for (pointer, name, what) in forged.chain(said).chain(progress).take(3) {
         let who = actors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let who = if who.is_empty() { "somebody who is in no roster".to_owned() } else { who };
         let message = format!("{what} in the name of {name}, in a change by {who}");

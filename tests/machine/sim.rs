@@ -202,6 +202,7 @@ pub fn judged(before: &Snapshot, after: &Snapshot, actor: Option<&str>) -> Vec<V
     let tasks = tasks_that_differ(before, after).expect("they are in memory");
     let actors = actor.map(|actor| vec![name(actor)]);
     let roster_by = actors.clone().map_or(RosterBy::Unknown, RosterBy::Members);
-    let change = Change { before, after, tasks: &tasks, others: &[], config_path: CONFIG, actors, roster_by };
+    let change =
+        Change { before, after, tasks: &tasks, others: &[], config_path: CONFIG, actors, roster_by, made_at: None };
     judge(&change).expect("they are in memory").violations
 }

@@ -33,7 +33,7 @@ fn between(cx: &mut Context<'_>, range: Option<&str>) -> Result<u8, Failure> {
         Some(range) => review(&repository, range, "diff")?,
         None => {
             let index = std::env::var_os("GIT_INDEX_FILE").map(PathBuf::from);
-            review_staged(&repository, index.as_deref(), cx.globals.agent.as_ref())?
+            review_staged(&repository, index.as_deref(), cx.globals.agent.as_ref(), cx.clock.now())?
         }
     };
     let answer = Answer::new("diff")

@@ -127,7 +127,8 @@ fn judge(cx: &mut Context<'_>, name: &'static str) -> Result<u8, Failure> {
     // A name that nobody can have is not taken: it must not be in the way of a commit that touches no board.
     let said = std::env::var("SQUAD_AGENT").ok().and_then(|name| AgentName::new(&name).ok());
     let agent = cx.globals.agent.clone().or(said);
-    let judged = in_time(move || guarded(move || pre_commit(&dir, &given, agent.as_ref())));
+    let now = cx.clock.now();
+    let judged = in_time(move || guarded(move || pre_commit(&dir, &given, agent.as_ref(), now)));
     let Some(reviewed) = judged.transpose()? else {
         let late = format!("this commit was not judged: that took longer than {} s", LONGEST.as_secs());
         cx.ui.complain(&Line::new().styled(HINT, "squad: ").text(&late));
