@@ -3,13 +3,12 @@
 use serde_json::json;
 
 use crate::cli::args::AuditArgs;
-use crate::cli::report::text::sound;
+use crate::cli::report::text::{lines, sound};
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, BAD, DIM, Line, WARN, plural};
+use crate::cli::ui::{Answer, plural};
 use crate::model::code::ErrorCode;
 use crate::ops::audit::audit;
 use crate::ops::failure::Failure;
-use crate::schema::Violation;
 
 /// Violations that text shows, unless `-v` asks for all.
 const SHOWN: usize = 5;
@@ -22,7 +21,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &AuditArgs) -> Result<u8, 
     if let Some(bad) = found.violations.iter().find(|violation| violation.is_error()) {
         if !cx.ui.is_json() {
             let shown = if cx.ui.verbosity() > 0 { found.violations.len() } else { SHOWN };
-            found.violations.iter().take(shown).for_each(|violation| cx.ui.line(line(violation)));
+            found.violations.iter().take(shown).flat_map(lines).for_each(|line| cx.ui.line(line));
             if found.violations.len() > shown {
                 cx.ui.line(format!("{} more; `-v` shows them, `--json` has all", found.violations.len() - shown));
             }
@@ -42,18 +41,8 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &AuditArgs) -> Result<u8, 
         .with("operations", found.operations)
         .with("violations", json!(found.violations));
     cx.ui.answer(&answer, |ui| {
-        found.violations.iter().for_each(|violation| ui.line(line(violation)));
+        found.violations.iter().flat_map(lines).for_each(|line| ui.line(line));
         ui.line(format!("{counts} decided again, {}", sound(&found.violations)));
     });
     Ok(0)
-}
-
-fn line(violation: &Violation) -> Line {
-    let commit = violation.commit.as_deref().and_then(|commit| commit.get(..10)).unwrap_or_default();
-    let file = if violation.file.is_empty() { String::new() } else { format!(" {}", violation.file) };
-    let (style, word) = if violation.is_error() { (BAD, "error") } else { (WARN, "warning") };
-    Line::new()
-        .styled(style, word)
-        .text(&format!(" {commit}{file}: {}", violation.message))
-        .styled(DIM, &format!(" [{}]", violation.code))
 }

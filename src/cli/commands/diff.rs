@@ -42,8 +42,9 @@ fn between(cx: &mut Context<'_>, range: Option<&str>) -> Result<u8, Failure> {
         .with("verdict", json!(reviewed.verdict()));
     cx.ui.answer(&answer, |ui| {
         text::changes(ui, &reviewed.changes);
+        text::told(&reviewed.violations, ui.verbosity() > 0, "-v").into_iter().for_each(|line| ui.line(line));
         if reviewed.changes.is_empty() {
-            ui.line("no task differs");
+            ui.line(if range.is_some() { "no task differs" } else { "no task differs in what is staged" });
         }
     });
     Ok(0)

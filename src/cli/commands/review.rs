@@ -42,7 +42,12 @@ fn tell(cx: &mut Context<'_>, reviewed: &Reviewed, format: ReportFormat) -> Resu
         ("verdict", json!(reviewed.verdict())),
     ];
     if errors > 0 {
-        let message = format!("{} in {}", plural(errors, "violation"), plural(reviewed.changes.len(), "task"));
+        // What is wrong may be in the roster or the locks alone.
+        let tasks = match reviewed.changes.len() {
+            0 => String::new(),
+            tasks => format!(" in a change of {}", plural(tasks, "task")),
+        };
+        let message = format!("{}{tasks}", plural(errors, "violation"));
         let failure = Failure::new(ErrorCode::Invalid, message)
             .why("the change breaks the rules of the board")
             .hint("each violation says what to do");

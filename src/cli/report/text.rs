@@ -11,6 +11,9 @@ const SHOWN: usize = 5;
 /// Lines of one field that are shown unless `-v` asks for all.
 const LINES: usize = 6;
 
+/// Digits of a commit that are shown.
+const SHORT: usize = 10;
+
 /// Prints what happened to each task.
 pub(in crate::cli) fn changes(ui: &mut Ui, changes: &[TaskChange]) {
     let all = ui.verbosity() > 0;
@@ -67,10 +70,13 @@ pub(in crate::cli) fn sound(violations: &[Violation]) -> String {
 pub(in crate::cli) fn lines(violation: &Violation) -> Vec<Line> {
     let style = if violation.is_error() { BAD } else { WARN };
     let line = violation.line.map(|n| format!(":{n}")).unwrap_or_default();
-    let pointer = if violation.pointer.is_empty() { String::new() } else { format!(" {}", violation.pointer) };
+    let commit = violation.commit.as_deref().map(|commit| commit.get(..SHORT).unwrap_or(commit));
+    let file = format!("{}{line}", violation.file);
+    let place: Vec<&str> =
+        [commit.unwrap_or_default(), &file, &violation.pointer].into_iter().filter(|part| !part.is_empty()).collect();
     let first = Line::new()
         .styled(style, violation.severity.as_str())
-        .text(&format!(" {}{line}{pointer}: ", violation.file))
+        .text(&format!(" {}: ", place.join(" ")))
         .text(&violation.message)
         .styled(DIM, &format!(" [{}]", violation.code));
     let mut lines = vec![first];
