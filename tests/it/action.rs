@@ -227,6 +227,19 @@ fn a_link_in_the_place_of_the_sarif_file_is_not_followed() {
     assert_eq!(action.ran.code, 0, "{}", action.ran);
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), "mine");
     assert!(clone.read("squad.sarif").contains("2.1.0"));
+
+    // Nor is one in the place of a folder on the way there.
+    std::fs::create_dir(room.path().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(room.path().join("elsewhere"), clone.dir.join("out")).unwrap();
+    for named in ["out/squad.sarif".to_owned(), format!("{}/out/deep/squad.sarif", clone.dir.display())] {
+        let action = judge(&clone, &[("sarif-file", &named)]);
+        assert_eq!((action.ran.code, action.verdict()), (2, "verdict=fail"), "{}", action.ran);
+        assert!(action.commands().iter().any(|line| line.contains("folder out on the way")), "{}", action.ran);
+    }
+    assert_eq!(std::fs::read_dir(room.path().join("elsewhere")).unwrap().count(), 0);
+    let action = judge(&clone, &[("sarif-file", "reports/new/squad.sarif")]);
+    assert_eq!(action.ran.code, 0, "{}", action.ran);
+    assert!(clone.read("reports/new/squad.sarif").contains("2.1.0"));
 }
 
 #[test]
