@@ -104,14 +104,14 @@ impl Files for TreeFiles {
 /// The files of the index: what the next commit of the user would hold.
 pub struct IndexFiles {
     objects: Rc<Objects>,
-    /// Those that have one content and a name that is text, in the order of the paths.
+    /// Those that have one content, in the order of the paths.
     staged: Vec<StagedEntry>,
 }
 
 impl IndexFiles {
     /// Returns the files of these entries. Paths of an unresolved merge are left out: they have no one content.
     pub fn new(objects: Rc<Objects>, mut staged: Vec<StagedEntry>) -> Self {
-        staged.retain(|entry| entry.stage == 0 && entry.path_str().is_some());
+        staged.retain(|entry| entry.stage == 0);
         if !staged.is_sorted_by(|a, b| a.path <= b.path) {
             staged.sort_by(|a, b| a.path.cmp(&b.path));
         }
@@ -129,13 +129,15 @@ impl Files for IndexFiles {
         let prefix = format!("{folder}/");
         let mut found: Vec<Entry> = Vec::new();
         for staged in self.from(&prefix) {
-            let Some(rest) = staged.path_str().and_then(|path| path.strip_prefix(&prefix)) else { break };
-            match rest.split_once('/') {
-                None => found.push(entry_of(rest.as_bytes(), &staged.as_entry())),
-                Some((name, _)) if found.last().is_none_or(|last| last.name != name) => {
-                    found.push(Entry { name: name.to_owned(), kind: EntryKind::Folder, id: None });
+            let Some(rest) = staged.path.strip_prefix(prefix.as_bytes()) else { break };
+            match rest.iter().position(|byte| *byte == b'/') {
+                None => found.push(entry_of(rest, &staged.as_entry())),
+                Some(end) => {
+                    let name = String::from_utf8_lossy(&rest[..end]);
+                    if found.last().is_none_or(|last| last.name != name) {
+                        found.push(Entry { name: name.into_owned(), kind: EntryKind::Folder, id: None });
+                    }
                 }
-                Some(_) => {}
             }
         }
         Ok(found)

@@ -108,7 +108,7 @@ impl Repository {
         let beside = |parent: Option<Oid>| -> Result<Vec<String>, AccessFault> {
             let tree = parent.map(|head| objects.read_commit(head)).transpose()?.map(|commit| commit.tree);
             let paths = staged_against(&objects, tree, &entries)?;
-            Ok(paths.into_iter().filter_map(|path| String::from_utf8(path).ok()).collect())
+            Ok(paths.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect())
         };
         let mut paths = beside(parents.first().copied())?;
         let mut own = paths.clone();

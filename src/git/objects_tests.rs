@@ -249,7 +249,7 @@ fn the_users_repository_and_index_are_read_in_every_format() {
         assert_eq!(objects.tree_entries(tree).unwrap().len(), 2, "{name}");
 
         let staged = staged_entries(&place, &kit.git, None).unwrap();
-        let paths: Vec<_> = staged.iter().map(|entry| entry.path_str().unwrap()).collect();
+        let paths: Vec<_> = staged.iter().map(|entry| std::str::from_utf8(&entry.path).unwrap()).collect();
         assert_eq!(paths, ["squad/staged.json", "squad/tasks/json/a.json", "src/code.txt"], "{name}");
         assert_eq!(objects.read_blob(staged[0].oid, 100).unwrap(), b"{\"staged\":1}", "{name}");
         assert!(staged.iter().all(|entry| (entry.mode, entry.stage) == (MODE_FILE, 0)), "{name}");

@@ -26,11 +26,6 @@ pub struct StagedEntry {
 }
 
 impl StagedEntry {
-    /// Returns the path, where it is UTF-8.
-    pub fn path_str(&self) -> Option<&str> {
-        std::str::from_utf8(&self.path).ok()
-    }
-
     /// Returns it as the entry of a tree whose name is the whole path.
     pub fn as_entry(&self) -> Entry {
         Entry { name: self.path.clone(), mode: self.mode, oid: self.oid }

@@ -699,3 +699,22 @@ fn what_the_hook_had_to_read_of_a_large_board_is_known_to_the_next_one() {
         assert_eq!(std::fs::read(&index).unwrap(), kept, "and is not written again");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_whose_name_is_no_text_is_no_file_of_the_board() {
+    use std::os::unix::ffi::OsStrExt;
+    let (_room, clone) = with_board();
+    ask(&clone, "install");
+    let name = std::ffi::OsStr::from_bytes(b"t-\xff.json");
+    std::fs::copy(clone.dir.join(TASK), clone.dir.join(TASK).with_file_name(name)).unwrap();
+    clone.git("add squad");
+    let said = refused(&clone, "commit -m odd");
+    assert!(said.contains("[bad-file-name]"), "{said}");
+    accepted(&clone, "commit --quiet --no-verify -m odd");
+    clone.git("push --quiet");
+    for verb in ["review HEAD~1..HEAD", "check", "audit --since HEAD~1"] {
+        let error = clone.refused(verb, 4, "invalid");
+        assert!(error["violations"].to_string().contains("bad-file-name"), "{verb}: {error}");
+    }
+}
