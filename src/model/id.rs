@@ -268,18 +268,29 @@ impl OpId {
     /// Returns `len` (at most 16) lower-case characters made from the random part, different for each `nth`:
     /// the ids of what an operation makes come from the operation, so that every machine makes the same.
     pub fn suffix(&self, nth: u32, len: usize) -> String {
-        let mut bits: u128 = 0;
-        for byte in &self.0[10..] {
-            let digit = CROCKFORD.iter().position(|c| c == byte).unwrap_or_default();
-            bits = bits << 5 | digit as u128;
-        }
-        bits = bits.wrapping_add(u128::from(nth));
+        let mut bits = self.random_bits().wrapping_add(u128::from(nth));
         let mut text = vec![0u8; len.min(16)];
         for slot in text.iter_mut().rev() {
             *slot = CROCKFORD[(bits & 31) as usize].to_ascii_lowercase();
             bits >>= 5;
         }
         String::from_utf8(text).expect("the alphabet is ASCII")
+    }
+
+    /// Returns the `nth` of which [`Self::suffix`] makes this text; nothing where it makes it of none.
+    pub fn nth_of(&self, suffix: &str) -> Option<u32> {
+        if suffix.is_empty() || suffix.len() > 16 || suffix.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return None;
+        }
+        let mut digits = suffix.bytes().map(|byte| CROCKFORD.iter().position(|c| *c == byte.to_ascii_uppercase()));
+        let bits = digits.try_fold(0u128, |bits, digit| Some(bits << 5 | digit? as u128))?;
+        let mask = (1u128 << (5 * suffix.len())) - 1;
+        u32::try_from(bits.wrapping_sub(self.random_bits()) & mask).ok()
+    }
+
+    fn random_bits(&self) -> u128 {
+        let digit = |byte: &u8| CROCKFORD.iter().position(|c| c == byte).unwrap_or_default() as u128;
+        self.0[10..].iter().fold(0, |bits, byte| bits << 5 | digit(byte))
     }
 }
 
@@ -469,6 +480,19 @@ mod tests {
         assert_eq!(OpId::from_parts(Millis(1_469_918_176_385), [0; 10]).as_str(), "01ARYZ6S410000000000000000");
         assert!("01ARYZ6S41000000000000000I".parse::<OpId>().is_err());
         assert!("81ARYZ6S410000000000000000".parse::<OpId>().is_err());
+    }
+
+    #[test]
+    fn what_an_operation_has_made_says_the_how_manieth_it_was() {
+        for random in [[0; 10], [7; 10], [0xFF; 10]] {
+            let op = OpId::from_parts(Millis(1_700_000_000_000), random);
+            for (nth, len) in [(0, 4), (1, 4), (39, 6), (0, 16), (31, 6), (32, 6)] {
+                assert_eq!(op.nth_of(&op.suffix(nth, len)), Some(nth), "{nth} of {op} in {len}");
+            }
+            for bad in ["", "ABCD", "u", "a-b", "00000000000000000"] {
+                assert_eq!(op.nth_of(bad), None, "{bad:?}");
+            }
+        }
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //! Owns how an operation is recovered from what it left in the file. What later steps have written over is guessed, and
 //! every guess is an operation that the machine knows; which of them hold, the search over all entries tells.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use crate::model::board::BoardFault;
-use crate::model::id::OpId;
+use crate::model::id::{Millis, OpId};
 use crate::model::imported::{ImportedTask, Standing};
 use crate::model::operation::{Action, HandIn, NewTask, RecoverTrigger, Verb};
 use crate::model::task::{Block, Evidence, HistoryEntry, Message, Task};
@@ -33,6 +34,8 @@ pub(super) struct Entry<'a> {
     pub world: &'a World<'a>,
     /// The task after all of its entries.
     pub after: &'a Task,
+    /// Messages and evidence that some step of the history has made, so that no other can have.
+    pub made: Rc<HashSet<&'a str>>,
     pub at: usize,
     pub is: &'a HistoryEntry,
 }
@@ -116,12 +119,7 @@ impl<'a> Entry<'a> {
 
     /// Returns what an actor said with a step that asks for words: its own, else the first that no step has said.
     fn said(&self, account: &mut Account<'a>) -> Option<String> {
-        self.said_then(account).or_else(|| self.say(account, |message| !self.is_of_a_step(&message.id)))
-    }
-
-    /// Tells whether some step of the history has made this, so that no other can have.
-    fn is_of_a_step(&self, id: &str) -> bool {
-        self.after.state_history.iter().filter_map(|entry| entry.op).any(|op| is_of(id, op))
+        self.said_then(account).or_else(|| self.say(account, |message| !self.made.contains(message.id.as_str())))
     }
 
     fn say(&self, account: &mut Account<'a>, is: impl Fn(&Message) -> bool) -> Option<String> {
@@ -141,8 +139,11 @@ impl<'a> Entry<'a> {
             None => e.at == self.is.timestamp,
         };
         let (at_once, rest): (Vec<&Evidence>, Vec<&Evidence>) = fresh.into_iter().partition(its_own);
-        let evidence =
-            if at_once.is_empty() { rest.into_iter().filter(|e| !self.is_of_a_step(&e.id)).collect() } else { at_once };
+        let evidence = if at_once.is_empty() {
+            rest.into_iter().filter(|e| !self.made.contains(e.id.as_str())).collect()
+        } else {
+            at_once
+        };
         account.handed_in.extend(evidence.iter().map(|e| e.id.as_str()));
         let mut summary = self.said(account);
         let open_ok = summary.as_deref().and_then(|said| said.strip_prefix(OPEN_OK)).map(str::to_owned);
@@ -286,9 +287,28 @@ const MADE_MAX: u32 = 40;
 
 /// Tells whether an id was made by an operation.
 fn is_of(id: &str, op: OpId) -> bool {
+    let made = |(time, suffix)| time == op.time() && op.nth_of(suffix).is_some_and(|nth| nth < MADE_MAX);
+    parts_of(id).is_some_and(made)
+}
+
+/// Returns the instant in an id that an operation has made, and what follows it.
+fn parts_of(id: &str) -> Option<(Millis, &str)> {
     let mut parts = id.splitn(3, '-').skip(1);
-    let (Some(time), Some(suffix)) = (parts.next(), parts.next()) else { return false };
-    time.parse() == Ok(op.time().0) && (0..MADE_MAX).any(|nth| op.suffix(nth, suffix.len()) == suffix)
+    Some((Millis(parts.next()?.parse().ok()?), parts.next()?))
+}
+
+/// Returns which messages and which evidence of a task the steps of its history have made.
+pub(super) fn made_by_steps(task: &Task) -> HashSet<&str> {
+    let mut steps: HashMap<Millis, Vec<OpId>> = HashMap::new();
+    for op in task.state_history.iter().filter_map(|entry| entry.op) {
+        steps.entry(op.time()).or_default().push(op);
+    }
+    let ids = task.chat.iter().map(|m| m.id.as_str()).chain(task.evidence.iter().map(|e| e.id.as_str()));
+    let is_made = |id: &str| {
+        let ops = parts_of(id).and_then(|(time, _)| steps.get(&time));
+        ops.is_some_and(|ops| ops.iter().any(|op| is_of(id, *op)))
+    };
+    ids.filter(|id| is_made(id)).collect()
 }
 
 /// The instant of an external block was moved by the back-off: what counts is that it lay ahead.

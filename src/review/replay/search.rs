@@ -5,9 +5,10 @@
 //! which was right. The likeliest comes first: a change that verbs made one by one is read without a second try.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 use std::vec;
 
-use super::actions::{Account, Entry};
+use super::actions::{Account, Entry, made_by_steps};
 use super::broken::{Broken, Stop};
 use super::{legal_to, operation};
 use crate::model::apply::apply;
@@ -30,7 +31,7 @@ const TRIES_MAX: usize = 400;
 
 /// What was found: the readings of the entries as far as they can be followed.
 pub(super) struct Found {
-    /// The task before the first entry, and after each.
+    /// The task before the first entry, and after each; without its history and chat.
     pub stations: Vec<Task>,
     /// To whom it must have been assigned on the way.
     pub assigned: Vec<AgentName>,
@@ -49,8 +50,9 @@ impl Found {
 /// One way to read all entries up to some place.
 #[derive(PartialEq)]
 struct Reading<'a> {
+    /// The task, without its history and chat: those are what the new version has up to there.
     state: Task,
-    account: Account<'a>,
+    account: Rc<Account<'a>>,
     /// To whom it must have been assigned before the last entry, since that could not be without.
     assigned: Option<AgentName>,
     /// Whether what needs no entry (what it waits for, which paths it holds) has been taken from the new version.
@@ -61,7 +63,7 @@ struct Reading<'a> {
 struct Try<'a> {
     verb: Verb,
     action: Action,
-    account: Account<'a>,
+    account: Rc<Account<'a>>,
     to: Option<AgentName>,
     shaped: bool,
 }
@@ -84,6 +86,7 @@ pub(super) struct Search<'a> {
     before: &'a Task,
     after: &'a Task,
     path: &'a str,
+    made: Rc<HashSet<&'a str>>,
     way: Vec<Place<'a>>,
     /// Readings from which every way led nowhere, by how many entries they are of.
     dead: Vec<Vec<Reading<'a>>>,
@@ -95,7 +98,8 @@ impl<'a> Search<'a> {
     pub fn new(world: &'a World<'a>, before: &'a Task, after: &'a Task, path: &'a str) -> Self {
         let steps = after.state_history.len().saturating_sub(before.state_history.len());
         let dead = std::iter::repeat_with(Vec::new).take(steps + 1).collect();
-        Self { world, before, after, path, way: Vec::with_capacity(steps + 1), dead, best: None }
+        let made = Rc::new(made_by_steps(after));
+        Self { world, before, after, path, made, way: Vec::with_capacity(steps + 1), dead, best: None }
     }
 
     /// Returns the first reading that explains everything; else the one that explains most.
@@ -105,11 +109,11 @@ impl<'a> Search<'a> {
     pub fn run(mut self) -> Result<Found, BoardFault> {
         let known: HashSet<&str> = self.before.chat.iter().map(|m| m.id.as_str()).collect();
         self.go_to(Reading {
-            state: self.before.clone(),
-            account: Account {
+            state: bare(self.before.clone()),
+            account: Rc::new(Account {
                 unsaid: self.after.chat.iter().map(|m| m.id.as_str()).filter(|id| !known.contains(id)).collect(),
                 handed_in: self.before.evidence.iter().map(|e| e.id.as_str()).collect(),
-            },
+            }),
             assigned: None,
             shaped: false,
         })?;
@@ -177,7 +181,8 @@ impl<'a> Search<'a> {
     /// Returns the entry that follows after so many.
     fn entry(&self, steps: usize) -> Option<Entry<'a>> {
         let at = self.before.state_history.len() + steps;
-        self.after.state_history.get(at).map(|is| Entry { world: self.world, after: self.after, at, is })
+        let is = self.after.state_history.get(at)?;
+        Some(Entry { world: self.world, after: self.after, made: self.made.clone(), at, is })
     }
 
     /// Takes the step, if it may be taken by what the board was before, by what it is after, or between the two.
@@ -185,7 +190,7 @@ impl<'a> Search<'a> {
         let entry = self.entry(self.way.len() - 1).expect("only an entry has something to try");
         let here = self.way.last_mut().expect("a search is somewhere");
         let actor = self.world.member(&entry.is.actor).expect("nothing is tried for who is in no roster");
-        let mut state = here.reading.state.clone();
+        let mut state = dressed(&here.reading.state, &entry);
         if one.shaped {
             shape(&mut state, self.after);
         }
@@ -227,8 +232,11 @@ fn tries_of<'a>(entry: &Entry<'a>, reading: &Reading<'a>) -> Result<Result<Vec<T
     };
     let mut tries = Vec::new();
     for verb in verbs {
-        let mut account = reading.account.clone();
-        for action in entry.actions(verb, &reading.state, &mut account)? {
+        let mut account = (*reading.account).clone();
+        let actions = entry.actions(verb, &reading.state, &mut account)?;
+        // Most steps say nothing: what was left before them is left after.
+        let account = if account == *reading.account { reading.account.clone() } else { Rc::new(account) };
+        for action in actions {
             tries.extend(shapes(entry, reading).into_iter().map(|(to, shaped)| Try {
                 verb,
                 action: action.clone(),
@@ -255,6 +263,20 @@ fn shapes(entry: &Entry<'_>, reading: &Reading<'_>) -> Vec<(Option<AgentName>, b
     }
     let shapes: &[bool] = if reading.shaped { &[true] } else { &[false, true] };
     assigned.iter().flat_map(|to| shapes.iter().map(|shaped| (to.clone(), *shaped))).collect()
+}
+
+/// Returns a task without what only grows: of a long history every station would hold all that came before it.
+fn bare(mut task: Task) -> Task {
+    (task.state_history, task.chat) = (Vec::new(), Vec::new());
+    task
+}
+
+/// Returns a task with the history and the chat that it had when an entry was made.
+fn dressed(state: &Task, entry: &Entry<'_>) -> Task {
+    let mut task = state.clone();
+    task.state_history = entry.after.state_history[..entry.at].to_vec();
+    task.chat = entry.after.chat.iter().filter(|message| message.timestamp <= entry.is.timestamp).cloned().collect();
+    task
 }
 
 /// Takes from the new version what changes without an entry in the history. Who may do so is looked at apart.
@@ -308,8 +330,12 @@ fn step(
             let next = apply(state, permit.edge, operation, actor, config, &findings);
             match Stop::unless_it_led_there(&next, entry.is) {
                 Some(stop) => drop(refused.get_or_insert(stop)),
-                None if states.contains(&next) => {}
-                None => states.push(next),
+                None => {
+                    let next = bare(next);
+                    if !states.contains(&next) {
+                        states.push(next);
+                    }
+                }
             }
         }
     }
