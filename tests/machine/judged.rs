@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use squad::model::config::ApprovalGate;
 use squad::model::operation::Action;
 use squad::model::task::{Block, Task};
-use squad::model::vocabulary::{Cause, Gate};
+use squad::model::vocabulary::{Cause, Gate, Status};
 
 use crate::sim::{Sim, id, judged, whole};
 
@@ -199,8 +200,28 @@ fn what_later_steps_have_written_over_is_read_as_what_it_can_have_been() {
     }
     let mut task = sim.task("t-1");
     task.state_history[2].trigger = Some(text("block"));
-    task.state_history[2].state = squad::model::vocabulary::Status::Review;
+    task.state_history[2].state = Status::Review;
     sim.lay(&task);
     let told = judged(&before, &sim.snapshot(), None);
     assert!(told.iter().any(|v| v.is_error() && v.pointer == "/stateHistory/2"), "{told:?}");
+}
+
+#[test]
+fn who_has_only_written_by_the_time_of_a_step_counts_for_its_gate_and_nobody_later() {
+    let gate = ApprovalGate { min_participants: 4, ..ApprovalGate::default() };
+    let mut sim = Sim::with_gate(Some(gate));
+    sim.make("mira", "t-1", |_| {});
+    let before = sim.snapshot();
+    let comment = || Action::Comment { text: "a word".to_owned(), also: Vec::new() };
+    sim.must("scout", Some("t-1"), Action::Claim { plan: None });
+    sim.must("scout", Some("t-1"), Action::Submit(whole()));
+    // Three have had a hand in it when mira approves, and a fourth speaks too late for that.
+    sim.must("vault", Some("t-1"), comment());
+    sim.must("mira", Some("t-1"), Action::Approve {});
+    sim.must("olga", Some("t-1"), comment());
+    assert_eq!(sim.task("t-1").status, Status::Review);
+    assert_eq!(judged(&before, &sim.snapshot(), None), vec![]);
+    sim.must("chip", Some("t-1"), Action::Approve {});
+    assert_eq!(sim.task("t-1").status, Status::Ready);
+    assert_eq!(judged(&before, &sim.snapshot(), None), vec![]);
 }

@@ -8,7 +8,7 @@ use squad::board::layout::{ARCHIVE_DIR, CONFIG, LIVE_DIR};
 use squad::board::render::{FileChange, Overlay, files_of};
 use squad::board::snapshot::Snapshot;
 use squad::model::board::{Board, Changeset, Decided, Decision, Place};
-use squad::model::config::{Agent, DEFAULT_LOCKS_FILE};
+use squad::model::config::{Agent, ApprovalGate, DEFAULT_LOCKS_FILE};
 use squad::model::decide::decide;
 use squad::model::id::{AgentName, Epoch, Millis, OpId, TaskId};
 use squad::model::operation::{Action, Basis, HandIn, NewTask, Operation};
@@ -68,8 +68,13 @@ pub fn whole() -> HandIn {
 impl Sim {
     /// Returns a board of the roster, made by an operation.
     pub fn new() -> Self {
+        Self::with_gate(None)
+    }
+
+    /// Returns one whose reviews are passed by other rules.
+    pub fn with_gate(gate: Option<ApprovalGate>) -> Self {
         let mut sim = Self { files: Overlay::default(), decided: HashMap::new(), now: BEGIN, made: 0 };
-        sim.must("olga", None, Action::Init { branch: "squad".to_owned(), agents: roster(), gate: None });
+        sim.must("olga", None, Action::Init { branch: "squad".to_owned(), agents: roster(), gate });
         sim
     }
 
