@@ -12,7 +12,7 @@ use super::earlier::History;
 use super::repository::Repository;
 use super::snapshot::Snapshot;
 use super::store::AccessFault;
-use crate::git::hooks::merged_heads;
+use crate::git::hooks::{is_amending, merged_heads};
 use crate::git::{CommitInfo, Objects, Store, staged_against, staged_entries};
 
 /// A line of commits of the user's repository.
@@ -96,7 +96,13 @@ impl Repository {
         let entries = staged_entries(&self.place, &self.git, index)?;
         let objects = Rc::new(Objects::of_place(&self.place)?);
         let mut parents = Vec::new();
-        parents.extend(objects.resolve(&self.place, &self.git, "HEAD")?);
+        let last = objects.resolve(&self.place, &self.git, "HEAD")?;
+        let replaced = last.filter(|_| index.is_some() && is_amending());
+        let made_on = replaced.map(|last| objects.read_commit(last)).transpose()?.map(|commit| commit.parents);
+        match made_on.filter(|parents| !parents.is_empty()) {
+            Some(made_on) => parents.extend(made_on),
+            None => parents.extend(last),
+        }
         // A merge has more of them, one a line.
         let merged = fs::read_to_string(self.place.git_dir.join("MERGE_HEAD")).unwrap_or_default();
         parents.extend(merged.lines().filter_map(|line| line.trim().parse::<Oid>().ok()));
@@ -119,6 +125,11 @@ impl Repository {
         }
         paths.sort_unstable();
         paths.dedup();
+        if replaced.is_some() {
+            // What the last commit changed of others' files was judged when it was made.
+            let new = beside(last)?;
+            own.retain(|path| new.binary_search(path).is_ok());
+        }
         let at = |commit: Oid| self.at(Source::User(objects.clone()), commit);
         let before = parents.iter().map(|commit| at(*commit)).collect::<Result<Vec<_>, _>>()?;
         let parted = parted_from(&objects, &parents)?.into_iter().map(|base| base.map(at).transpose());

@@ -4,6 +4,7 @@
 //! Reads only. Which hook is to be there, and what it says, is for the rooms above.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::place::{Place, Settings};
@@ -45,6 +46,36 @@ pub fn merged_heads() -> Vec<Oid> {
     let mut heads: Vec<Oid> = names.filter_map(|name| name.strip_prefix("GITHEAD_")?.parse().ok()).collect();
     heads.sort_unstable();
     heads
+}
+
+/// How far above a hook the git that asks it is looked for: shells and managers of hooks may lie between.
+const ABOVE: usize = 16;
+
+/// Tells whether the git that asks this hook amends: the commit then takes the place of the last one, and is made on
+/// what that was made on. Git tells its hook nothing of it, but its own command line does, where the system shows that.
+///
+/// Source: git-commit(1), builtin/commit.c; proc(5), `/proc/PID/cmdline` and `/proc/PID/stat`.
+pub fn is_amending() -> bool {
+    let mut pid = std::process::id();
+    for _ in 0..ABOVE {
+        let Some(above) = parent_of(pid) else { return false };
+        pid = above;
+        let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else { return false };
+        let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+        if words.first().is_some_and(|program| *program == b"git" || program.ends_with(b"/git"))
+            && words.contains(&b"commit".as_slice())
+        {
+            let options = words.iter().take_while(|word| **word != b"--");
+            return options.into_iter().any(|word| word.len() >= b"--am".len() && b"--amend".starts_with(word));
+        }
+    }
+    false
+}
+
+fn parent_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program may hold blanks and brackets.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Tells whether this git runs hooks of its configuration.

@@ -718,3 +718,42 @@ fn a_file_whose_name_is_no_text_is_no_file_of_the_board() {
         assert!(error["violations"].to_string().contains("bad-file-name"), "{verb}: {error}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_amended_commit_is_judged_as_what_takes_its_place() {
+    let (_room, clone) = with_board();
+    ask(&clone, "install");
+    let as_it_was = clone.read(TASK);
+    let say = |text: &str, id: &str| {
+        let mut task: Value = serde_json::from_str(&clone.read(TASK)).unwrap();
+        let at = task["updatedAt"].as_u64().unwrap() + 1;
+        let message = json!({"id": id, "author": "olga", "content": text, "timestamp": at});
+        task["chat"].as_array_mut().unwrap().push(message);
+        task["updatedAt"] = json!(at);
+        clone.write(TASK, serde_json::to_string_pretty(&task).unwrap() + "\n");
+    };
+    if !as_it_was.contains("\"chat\"") {
+        clone.write(
+            TASK,
+            as_it_was.trim_end().strip_suffix('}').unwrap().trim_end().to_owned() + ",\n  \"chat\": []\n}\n",
+        );
+    }
+    say("a word", "msg-1");
+    accepted(&clone, "commit --quiet -a -m said");
+    let first = clone.read(TASK);
+
+    // A slip of the pen in what is only here, put right in the same commit, and a message taken out of it again.
+    say("a secnod word", "msg-2");
+    accepted(&clone, "commit --quiet -a -m second");
+    clone.write(TASK, first.clone());
+    say("a second word", "msg-2");
+    assert!(refused(&clone, "commit --quiet -a -m other").contains("[chat-rewritten]"));
+    accepted(&clone, "commit --quiet -a --amend --no-edit");
+    clone.write(TASK, first);
+    accepted(&clone, "commit --quiet -a --amend --allow-empty -m nothing");
+
+    // What the commit before has said stays, whoever amends.
+    clone.write(TASK, as_it_was);
+    assert!(refused(&clone, "commit --quiet -a --amend --no-edit").contains("[chat-rewritten]"));
+}
