@@ -114,7 +114,10 @@ impl Repository {
         let beside = |parent: Option<Oid>| -> Result<Vec<String>, AccessFault> {
             let tree = parent.map(|head| objects.read_commit(head)).transpose()?.map(|commit| commit.tree);
             let paths = staged_against(&objects, tree, &entries)?;
-            Ok(paths.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect())
+            let mut paths: Vec<_> = paths.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect();
+            // What is no text may have stood elsewhere.
+            paths.sort_unstable();
+            Ok(paths)
         };
         let mut paths = beside(parents.first().copied())?;
         let mut own = paths.clone();

@@ -51,6 +51,25 @@ pub fn merged_heads() -> Vec<Oid> {
 /// How far above a hook the git that asks it is looked for: shells and managers of hooks may lie between.
 const ABOVE: usize = 16;
 
+/// Options of git that have a word of their own after them.
+const GIT_VALUES: &[&str] = &["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env"];
+
+/// Options of `git commit` that have one, but for short ones.
+const COMMIT_VALUES: &[&str] = &[
+    "--author",
+    "--cleanup",
+    "--date",
+    "--file",
+    "--fixup",
+    "--message",
+    "--pathspec-from-file",
+    "--reedit-message",
+    "--reuse-message",
+    "--squash",
+    "--template",
+    "--trailer",
+];
+
 /// Tells whether the git that asks this hook amends: the commit then takes the place of the last one, and is made on
 /// what that was made on. Git tells its hook nothing of it, but its own command line does, where the system shows that.
 ///
@@ -61,15 +80,50 @@ pub fn is_amending() -> bool {
         let Some(above) = parent_of(pid) else { return false };
         pid = above;
         let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else { return false };
-        let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-        if words.first().is_some_and(|program| *program == b"git" || program.ends_with(b"/git"))
-            && words.contains(&b"commit".as_slice())
-        {
-            let options = words.iter().take_while(|word| **word != b"--");
-            return options.into_iter().any(|word| word.len() >= b"--am".len() && b"--amend".starts_with(word));
+        let line = String::from_utf8_lossy(&line);
+        let words: Vec<&str> = line.split('\0').collect();
+        if Path::new(words[0]).file_name().is_some_and(|program| program == "git") {
+            return amends(&words[1..]);
         }
     }
     false
+}
+
+/// Tells whether these arguments of git amend a commit.
+fn amends(words: &[&str]) -> bool {
+    let mut words = words.iter().copied();
+    let verb = loop {
+        match words.next() {
+            Some(option) if GIT_VALUES.contains(&option) => {
+                words.next();
+            }
+            Some(option) if option.starts_with('-') => {}
+            verb => break verb,
+        }
+    };
+    if verb != Some("commit") {
+        return false;
+    }
+    let mut is = false;
+    while let Some(word) = words.next() {
+        match word {
+            "--" => break,
+            "--no-amend" => is = false,
+            // Git takes the beginning of a long option for it.
+            long if long.len() >= "--am".len() && "--amend".starts_with(long) => is = true,
+            long if COMMIT_VALUES.contains(&long) => {
+                words.next();
+            }
+            // Of several short ones in a word the last may have its value after it.
+            short
+                if short.starts_with('-') && !short.starts_with("--") && short.ends_with(['m', 'F', 'C', 'c', 't']) =>
+            {
+                words.next();
+            }
+            _ => {}
+        }
+    }
+    is
 }
 
 fn parent_of(pid: u32) -> Option<u32> {
@@ -109,4 +163,30 @@ pub fn find_programs(name: &str) -> Vec<PathBuf> {
     let search = env::var_os("PATH").unwrap_or_default();
     let named = format!("{name}{}", env::consts::EXE_SUFFIX);
     env::split_paths(&search).map(|folder| folder.join(&named)).filter(|path| is_program(path)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn only_a_command_line_that_amends_does() {
+        let amends = |line: &str| super::amends(&line.split(' ').collect::<Vec<_>>());
+        for line in
+            ["commit --amend", "-C /x -c a.b=c commit -a --am --no-edit", "commit -am word --amend -- --no-amend"]
+        {
+            assert!(amends(line), "{line}");
+        }
+        for line in [
+            "commit -m --amend",
+            "commit -am --amend",
+            "commit --message --amend",
+            "commit --amend --no-amend",
+            "commit -- --amend",
+            "merge commit --amend",
+            "-c commit --amend",
+            "--amend",
+            "",
+        ] {
+            assert!(!amends(line), "{line}");
+        }
+    }
 }

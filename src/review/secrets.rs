@@ -158,6 +158,9 @@ fn each_string(value: &Value, pointer: &mut String, each: &mut impl FnMut(&str, 
         }
         Value::Object(map) => {
             for (key, item) in map {
+                if key.len() >= VALUE_MIN {
+                    each(pointer, key);
+                }
                 within(pointer, &key.replace('~', "~0").replace('/', "~1"), |pointer| each_string(item, pointer, each));
             }
         }
@@ -184,8 +187,10 @@ pub fn secrets_in(text: &str) -> Vec<(&'static str, &str)> {
     }
     for (what, prefix, least) in PREFIXES {
         for (at, _) in text.match_indices(prefix) {
-            let begins =
-                text[..at].chars().next_back().is_none_or(|c| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
+            let begins = without_colour(&text[..at])
+                .chars()
+                .next_back()
+                .is_none_or(|c| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
             let run = run_of(&text[at..], |c| is_key_char(c) || (c == '.' && DOTTED.contains(prefix)));
             let is_new = found.iter().all(|(_, known)| !overlaps(text, known, at));
             if begins
@@ -209,6 +214,13 @@ pub fn secrets_in(text: &str) -> Vec<(&'static str, &str)> {
         }
     }
     found
+}
+
+/// Returns a text without the order to a terminal (a colour) that ends it, whose last letter belongs to no word.
+fn without_colour(text: &str) -> &str {
+    let order = text.strip_suffix(|c: char| c.is_ascii_alphabetic());
+    let order = order.map(|rest| rest.trim_end_matches(|c: char| c.is_ascii_digit() || c == ';'));
+    order.and_then(|rest| rest.strip_suffix("\u{1b}[").or_else(|| rest.strip_suffix('['))).unwrap_or(text)
 }
 
 /// Returns where in a text a part of it lies.
@@ -242,10 +254,14 @@ fn named_values(text: &str) -> Vec<(usize, &str)> {
                     None => continue,
                 },
             };
-            let is_quoted = value.starts_with(['"', '\'']);
-            let value = run_of(value.trim_start_matches(['"', '\'']), |c| is_key_char(c) || "+/=%.~".contains(c));
-            // Blanks around the sign are how programs are written, whose values are names and calls.
-            if rest.starts_with(' ') && !is_quoted && !is_of_all_sorts(value) {
+            let quote = value.chars().next().filter(|c| ['"', '\''].contains(c));
+            let value = match quote {
+                Some(quote) => run_of(&value[1..], |c| c != quote && !c.is_whitespace()),
+                None => run_of(value, |c| is_key_char(c) || "+/=%.~".contains(c)),
+            };
+            // Where no sign binds them, programs and sentences have names, paths and calls in that place.
+            let is_bound = is_query || rest.starts_with('=');
+            if quote.is_none() && !is_bound && !is_of_all_sorts(value) && !is_plain_key(value) {
                 continue;
             }
             found.push((place_of(text, value).start, value));
@@ -258,7 +274,7 @@ fn named_values(text: &str) -> Vec<(usize, &str)> {
 fn passwords_of_addresses(text: &str) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices("://") {
-        let rest = run_of(&text[at + 3..], |c| !c.is_whitespace() && !"/?#\"'<>`".contains(c));
+        let rest = run_of(&text[at + 3..], |c| !c.is_whitespace() && !"/?#\"'<>`,".contains(c));
         let Some((user, password)) = rest.rsplit_once('@').and_then(|(who, _)| who.split_once(':')) else { continue };
         let is_word = user.eq_ignore_ascii_case(password) || WORDS.contains(&password.to_ascii_lowercase().as_str());
         let stands_for_one = password.starts_with(['$', '{', '*', '%']);
@@ -276,11 +292,11 @@ fn header_values(text: &str) -> Vec<(usize, &str)> {
     for (at, name) in lower.match_indices("authorization") {
         let rest = &text[at + name.len()..];
         let rest = rest.trim_start_matches(['"', '\'', ' ', ':', '=']);
-        let Some((scheme, value)) = rest.split_once(' ') else { continue };
+        let Some((scheme, value)) = rest.split_once(char::is_whitespace) else { continue };
         if !["bearer", "basic", "token"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
             continue;
         }
-        let value = run_of(value.trim_start_matches(' '), |c| is_key_char(c) || "+/=.~".contains(c));
+        let value = run_of(value.trim_start(), |c| is_key_char(c) || "+/=.~".contains(c));
         found.push((place_of(text, value).start, value));
     }
     found
@@ -312,6 +328,13 @@ fn is_mixed(text: &str) -> bool {
 fn is_of_all_sorts(text: &str) -> bool {
     let has = |is: fn(&u8) -> bool| text.bytes().filter(is).count();
     has(u8::is_ascii_lowercase) > 0 && has(u8::is_ascii_uppercase) > 0 && has(u8::is_ascii_digit) > 1
+}
+
+/// Tells whether a text is nothing but many letters and digits.
+fn is_plain_key(text: &str) -> bool {
+    text.len() >= 16
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && text.bytes().filter(u8::is_ascii_digit).count() > 1
 }
 
 /// Returns what marks a text as no secret: it tells nothing about the text.

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use squad::model::config::ApprovalGate;
 use squad::model::operation::Action;
-use squad::model::task::{Block, Task};
+use squad::model::task::{Block, Message, Task};
 use squad::model::vocabulary::{Cause, Gate, Status};
+use squad::schema::Violation;
 
 use crate::sim::{Sim, id, judged, whole};
 
@@ -224,4 +225,78 @@ fn who_has_only_written_by_the_time_of_a_step_counts_for_its_gate_and_nobody_lat
     sim.must("chip", Some("t-1"), Action::Approve {});
     assert_eq!(sim.task("t-1").status, Status::Ready);
     assert_eq!(judged(&before, &sim.snapshot(), None), vec![]);
+}
+
+/// Tells what is found where somebody changes `t-1` by hand after these steps, in the same change.
+fn forged(prepare: &[(&str, &str, Action)], steps: &[(&str, &str, Action)], forge: impl Fn(&mut Task)) -> Vec<String> {
+    let gate = ApprovalGate { min_participants: 4, ..ApprovalGate::default() };
+    let mut sim = Sim::with_gate(Some(gate));
+    for task in ["t-1", "t-2"] {
+        sim.make("mira", task, |_| {});
+    }
+    for (actor, task, action) in prepare {
+        sim.must(actor, Some(task), action.clone());
+    }
+    let before = sim.snapshot();
+    for (actor, task, action) in steps {
+        sim.must(actor, Some(task), action.clone());
+    }
+    let mut task = sim.task("t-1");
+    forge(&mut task);
+    sim.lay(&task);
+    let told = judged(&before, &sim.snapshot(), None);
+    told.into_iter().filter(Violation::is_error).map(|v| v.code.to_owned()).collect()
+}
+
+#[test]
+fn what_no_order_of_operations_leads_to_is_no_reading() {
+    let claim = || Action::Claim { plan: None };
+    // A lifted gate without which there was no way is used up.
+    let prepare = [
+        ("olga", "t-1", Action::DepAdd { on: id("t-2") }),
+        ("olga", "t-1", Action::Override { gate: Gate::Dependency, reason: "r".to_owned() }),
+    ];
+    let mut sim = Sim::new();
+    sim.make("mira", "t-1", |_| {});
+    sim.must("olga", Some("t-1"), prepare[1].2.clone());
+    let lifted = sim.task("t-1").emergency_override;
+    assert!(lifted.is_some());
+    assert_eq!(forged(&prepare, &[("scout", "t-1", claim())], |_| {}), Vec::<String>::new());
+    let keep = |task: &mut Task| task.emergency_override.clone_from(&lifted);
+    assert_eq!(forged(&prepare, &[("scout", "t-1", claim())], keep), ["automatic-field"]);
+
+    // Whoever is in no roster, or has spoken before there was anything to speak of, has had no hand in it.
+    let review = [("scout", "t-1", claim()), ("scout", "t-1", Action::Submit(whole()))];
+    let approve = [
+        ("vault", "t-1", Action::Comment { text: "w".to_owned(), also: Vec::new() }),
+        ("mira", "t-1", Action::Approve {}),
+    ];
+    for (author, earlier) in [("ghost", 0), ("olga", 3_600_000_000)] {
+        let speak = |task: &mut Task| {
+            let at = task.state_history.last().expect("an entry").timestamp;
+            let timestamp = squad::model::id::Millis(at.0 - earlier);
+            let (id, author) = ("msg-x".to_owned(), crate::sim::name(author));
+            task.chat.push(Message { id, author, content: "w".to_owned(), timestamp });
+            task.state_history.last_mut().expect("an entry").state = Status::Ready;
+            task.status = Status::Ready;
+        };
+        assert!(forged(&review, &approve, speak).contains(&"illegal-transition".to_owned()), "{author}");
+    }
+
+    // What is taken back is told, and told as it was.
+    let done = [
+        ("scout", "t-1", claim()),
+        ("scout", "t-1", Action::Submit(whole())),
+        ("mira", "t-1", Action::Verify { comment: None, hand_in: whole() }),
+    ];
+    let reopen = [("mira", "t-1", Action::Reopen { reason: "r".to_owned() })];
+    assert_eq!(forged(&done, &reopen, |_| {}), Vec::<String>::new());
+    let last = |task: &mut Task| task.state_history.last_mut().and_then(|entry| entry.completion.take());
+    assert_eq!(forged(&done, &reopen, |task| drop(last(task))), ["illegal-transition"]);
+    let another = |task: &mut Task| {
+        let mut completion = last(task).expect("it was completed");
+        completion.completed_by = Some(crate::sim::name("vault"));
+        task.state_history.last_mut().expect("an entry").completion = Some(completion);
+    };
+    assert_eq!(forged(&done, &reopen, another), ["illegal-transition"]);
 }

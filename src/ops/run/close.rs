@@ -17,6 +17,7 @@ use crate::model::code::ErrorCode;
 use crate::model::operation::{Action, HandIn, Verb};
 use crate::model::task::{EvidenceBody, ProcessEnd};
 use crate::model::vocabulary::{Cause, EvidenceKind, ReviewPolicy, Status};
+use crate::review::secrets::masked;
 use crate::runner::{self, Ended};
 
 /// How often the remote is tried while it is away, by a process that has nothing else to do.
@@ -99,6 +100,10 @@ fn conclude(by: &Dispatcher<'_>, over: &Over, room: &Room, mut verdict: Verdict,
     }
     // Twice at most: what cannot be handed in as the command wants it has failed, and says so.
     loop {
+        if let Verdict::Failed { error, .. } = &mut verdict {
+            // It may quote anything that the command has left.
+            *error = masked(error);
+        }
         let (outcome, failed) = match &verdict {
             Verdict::Failed { error, cause } => {
                 (ran.error, ran.cause) = (Some(error.clone()), Some(*cause));
@@ -182,7 +187,7 @@ fn proof(
     let wanted = Wanted { named: named.to_vec(), commands: Vec::new() };
     let mut evidence = gather(&there, &wanted, &mut |_| {})?;
     evidence.push(EvidenceBody::Command {
-        argv: over.argv.clone(),
+        argv: over.argv.iter().map(|word| masked(word)).collect(),
         exit_code: 0,
         sha256: over.ended.output.sha256.clone(),
         bytes: over.ended.output.total,

@@ -28,11 +28,11 @@ impl Stop {
         if task.status != entry.state {
             return Some(Self::Leads(task.status));
         }
-        let said = entry.completion.as_deref()?;
+        let said = entry.completion.as_deref();
         let had = task.state_history.last().and_then(|made| made.completion.as_deref());
         let who_and_what = |c: &Completion| (c.completed_by.clone(), c.verified_by.clone(), c.deliverable.clone());
-        let is_so = had.is_some_and(|had| who_and_what(had) == who_and_what(said));
-        (!is_so).then(|| Self::TakesBack(had.and_then(|had| had.completed_by.clone())))
+        (had.map(who_and_what) != said.map(who_and_what))
+            .then(|| Self::TakesBack(had.and_then(|had| had.completed_by.clone())))
     }
 }
 
@@ -54,7 +54,9 @@ impl Broken {
             Stop::TakesBack(had) => {
                 let had = had.map_or_else(String::new, |by| format!(" by {by}"));
                 Self::illegal(
-                    format!("the {command} by {actor} takes back a completion{had}, and the entry tells of another"),
+                    format!(
+                        "the {command} by {actor} takes back a completion{had}, and the entry does not tell of that one"
+                    ),
                     "put into `completion` what the task was completed with, or use the verb itself".to_owned(),
                 )
             }

@@ -19,7 +19,7 @@ use crate::model::locks::Conflict;
 use crate::model::operation::{Action, Operation, Verb};
 use crate::model::refusal::Refusal;
 use crate::model::requirement::{Context, Findings, check, may_use, stays_on_locks};
-use crate::model::task::{Block, HistoryEntry, Task};
+use crate::model::task::{Block, HistoryEntry, Message, Task};
 use crate::model::transition::{Authority, Edge, authorize, legal_verbs};
 use crate::model::vocabulary::{LockMode, LockPolicy, Status};
 use crate::review::judge::World;
@@ -37,14 +37,6 @@ pub(super) struct Found {
     pub assigned: Vec<AgentName>,
     /// Why the first entry that cannot be followed cannot; else what the readings leave unexplained.
     pub violations: Vec<Violation>,
-}
-
-impl Found {
-    /// Tells whether it explains more than another.
-    fn is_better_than(&self, other: &Self) -> bool {
-        let (mine, others) = (self.stations.len(), other.stations.len());
-        mine > others || mine == others && self.violations.len() < other.violations.len()
-    }
 }
 
 /// One way to read all entries up to some place.
@@ -86,6 +78,8 @@ pub(super) struct Search<'a> {
     before: &'a Task,
     after: &'a Task,
     path: &'a str,
+    /// Messages that were there before.
+    known: HashSet<&'a str>,
     made: Rc<HashSet<&'a str>>,
     way: Vec<Place<'a>>,
     /// Readings from which every way led nowhere, by how many entries they are of.
@@ -99,7 +93,8 @@ impl<'a> Search<'a> {
         let steps = after.state_history.len().saturating_sub(before.state_history.len());
         let dead = std::iter::repeat_with(Vec::new).take(steps + 1).collect();
         let made = Rc::new(made_by_steps(after));
-        Self { world, before, after, path, made, way: Vec::with_capacity(steps + 1), dead, best: None }
+        let known = before.chat.iter().map(|m| m.id.as_str()).collect();
+        Self { world, before, after, path, known, made, way: Vec::with_capacity(steps + 1), dead, best: None }
     }
 
     /// Returns the first reading that explains everything; else the one that explains most.
@@ -107,11 +102,11 @@ impl<'a> Search<'a> {
     /// # Errors
     /// [`BoardFault`] where the board cannot be read, or the file of another task that a step depends on is broken.
     pub fn run(mut self) -> Result<Found, BoardFault> {
-        let known: HashSet<&str> = self.before.chat.iter().map(|m| m.id.as_str()).collect();
+        let new = |id: &&str| !self.known.contains(id);
         self.go_to(Reading {
             state: bare(self.before.clone()),
             account: Rc::new(Account {
-                unsaid: self.after.chat.iter().map(|m| m.id.as_str()).filter(|id| !known.contains(id)).collect(),
+                unsaid: self.after.chat.iter().map(|m| m.id.as_str()).filter(new).collect(),
                 handed_in: self.before.evidence.iter().map(|e| e.id.as_str()).collect(),
             }),
             assigned: None,
@@ -130,18 +125,31 @@ impl<'a> Search<'a> {
                 }
                 self.follow(one)?;
             } else {
-                let found = self.found();
-                if self.is_at_the_end() && found.violations.is_empty() {
-                    return Ok(found);
+                let is_explained = here.unexplained.is_empty();
+                if is_explained && self.is_at_the_end() {
+                    return Ok(self.found());
                 }
-                if self.best.as_ref().is_none_or(|best| found.is_better_than(best)) {
-                    self.best = Some(found);
+                // To go back costs as well, where a long way has nothing more to try.
+                tries += usize::from(self.best.is_some());
+                if tries > TRIES_MAX {
+                    break;
+                }
+                if self.best.as_ref().is_none_or(|best| self.is_better_than(best)) {
+                    self.best = Some(self.found());
                 }
                 let here = self.way.pop().expect("the loop is at a place");
                 self.dead[self.way.len()].push(here.reading);
             }
         }
         Ok(self.best.expect("the first way has an end"))
+    }
+
+    /// Tells whether the way so far explains more than another.
+    fn is_better_than(&self, other: &Found) -> bool {
+        let unexplained = |place: &Place<'_>| usize::from(place.stop.is_some()) + place.unexplained.len();
+        let here = self.way.last().map_or(0, unexplained);
+        let (mine, others) = (self.way.len(), other.stations.len());
+        mine > others || mine == others && here < other.violations.len()
     }
 
     /// Tells whether every entry has been followed.
@@ -190,7 +198,14 @@ impl<'a> Search<'a> {
         let entry = self.entry(self.way.len() - 1).expect("only an entry has something to try");
         let here = self.way.last_mut().expect("a search is somewhere");
         let actor = self.world.member(&entry.is.actor).expect("nothing is tried for who is in no roster");
-        let mut state = dressed(&here.reading.state, &entry);
+        let mut state = here.reading.state.clone();
+        state.state_history = entry.after.state_history[..entry.at].to_vec();
+        // Who has only written by then counts for some gates; what a stranger has slipped in does not.
+        let then = self.before.updated_at..=entry.is.timestamp;
+        let written = |m: &&Message| {
+            self.known.contains(m.id.as_str()) || then.contains(&m.timestamp) && self.world.member(&m.author).is_some()
+        };
+        state.chat = entry.after.chat.iter().filter(written).cloned().collect();
         if one.shaped {
             shape(&mut state, self.after);
         }
@@ -198,7 +213,12 @@ impl<'a> Search<'a> {
             state.assigned.clone_from(&one.to);
         }
         let operation = operation(entry.is.op, one.action, &state, &entry.is.actor, entry.is.timestamp);
-        match step(&entry, &state, &operation, actor)? {
+        let stepped = match step(&entry, &state, &operation, actor) {
+            // A guess led to a file that is broken: that says nothing of the others.
+            Err(BoardFault::Broken { .. } | BoardFault::Newer { .. }) if self.best.is_some() => return Ok(()),
+            stepped => stepped?,
+        };
+        match stepped {
             Ok(states) => {
                 let read = |state| Reading {
                     state,
@@ -268,14 +288,6 @@ fn shapes(entry: &Entry<'_>, reading: &Reading<'_>) -> Vec<(Option<AgentName>, b
 /// Returns a task without what only grows: of a long history every station would hold all that came before it.
 fn bare(mut task: Task) -> Task {
     (task.state_history, task.chat) = (Vec::new(), Vec::new());
-    task
-}
-
-/// Returns a task with the history and the chat that it had when an entry was made.
-fn dressed(state: &Task, entry: &Entry<'_>) -> Task {
-    let mut task = state.clone();
-    task.state_history = entry.after.state_history[..entry.at].to_vec();
-    task.chat = entry.after.chat.iter().filter(|message| message.timestamp <= entry.is.timestamp).cloned().collect();
     task
 }
 
@@ -351,10 +363,11 @@ fn step(
 fn then_or_now(entry: &Entry<'_>, state: &Task, edge: &Edge, config: &BoardConfig, now: Findings) -> Vec<Findings> {
     let mut several = vec![now];
     if let Some(gate) = state.emergency_override.as_ref().and_then(|lifted| lifted.gate)
+        && several[0].used.is_none()
         && may_use(edge, gate)
     {
-        let other = several[0].used.is_none().then_some(gate);
-        several.push(Findings { used: other, ..several[0].clone() });
+        // Only so, and not the other way: what is in the way by both boards was not got past without it.
+        several.push(Findings { used: Some(gate), ..several[0].clone() });
     }
     if !stays_on_locks(state, edge.verb) {
         return several;
