@@ -3,6 +3,7 @@
 //! Knows where the board's files are and how they are read and written; decides nothing.
 
 // What git answers goes on as it is: the rooms above see it as the board's answer, and never ask git themselves.
+pub use crate::git::hooks::amends;
 pub use crate::git::{
     CommitInfo, FetchFault, Follow, Git, GitError, Identity, Objects, Oid, PushOutcome, RejectedBy, Rewound, Settings,
     Slow, Watch, Watcher, end_orphans,

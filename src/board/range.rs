@@ -12,7 +12,7 @@ use super::earlier::History;
 use super::repository::Repository;
 use super::snapshot::Snapshot;
 use super::store::AccessFault;
-use crate::git::hooks::{is_amending, merged_heads};
+use crate::git::hooks::merged_heads;
 use crate::git::{CommitInfo, Objects, Store, staged_against, staged_entries};
 
 /// A line of commits of the user's repository.
@@ -88,16 +88,17 @@ impl Repository {
         Ok(self.at(source.clone(), commit)?.with_history(History { source, head: commit }))
     }
 
-    /// Returns what is staged; `index` is the file that a hook was given.
+    /// Returns what is staged; `index` is the file that a hook was given, `amends` whether the commit takes the place of the
+    /// last one, and so is made on what that was made on.
     ///
     /// # Errors
     /// [`AccessFault::Git`] with the reason, where the index or the repository is of a kind that cannot be read.
-    pub fn staged_change(&self, index: Option<&Path>) -> Result<Staged, AccessFault> {
+    pub fn staged_change(&self, index: Option<&Path>, amends: bool) -> Result<Staged, AccessFault> {
         let entries = staged_entries(&self.place, &self.git, index)?;
         let objects = Rc::new(Objects::of_place(&self.place)?);
         let mut parents = Vec::new();
         let last = objects.resolve(&self.place, &self.git, "HEAD")?;
-        let replaced = last.filter(|_| index.is_some() && is_amending());
+        let replaced = last.filter(|_| amends);
         let made_on = replaced.map(|last| objects.read_commit(last)).transpose()?.map(|commit| commit.parents);
         match made_on.filter(|parents| !parents.is_empty()) {
             Some(made_on) => parents.extend(made_on),

@@ -17,7 +17,7 @@ pub use answer::{ANSWER_VERSION, Answer};
 pub(crate) use escape::escape_json;
 pub use escape::{escape_block, escape_line, truncate, width};
 pub use text::{BAD, Cell, DIM, GOOD, HINT, Line, STRONG, Table, WARN};
-pub use words::{age, plural, rfc3339};
+pub use words::{age, plural, rfc3339, short};
 
 use super::args::Globals;
 use super::error;

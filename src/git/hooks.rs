@@ -4,7 +4,6 @@
 //! Reads only. Which hook is to be there, and what it says, is for the rooms above.
 
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::place::{Place, Settings};
@@ -48,9 +47,6 @@ pub fn merged_heads() -> Vec<Oid> {
     heads
 }
 
-/// How far above a hook the git that asks it is looked for: shells and managers of hooks may lie between.
-const ABOVE: usize = 16;
-
 /// Options of git that have a word of their own after them.
 const GIT_VALUES: &[&str] = &["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env"];
 
@@ -70,28 +66,17 @@ const COMMIT_VALUES: &[&str] = &[
     "--trailer",
 ];
 
-/// Tells whether the git that asks this hook amends: the commit then takes the place of the last one, and is made on
-/// what that was made on. Git tells its hook nothing of it, but its own command line does, where the system shows that.
+/// Tells whether this command line amends a commit; nothing where it is not git's.
 ///
-/// Source: git-commit(1), builtin/commit.c; proc(5), `/proc/PID/cmdline` and `/proc/PID/stat`.
-pub fn is_amending() -> bool {
-    let mut pid = std::process::id();
-    for _ in 0..ABOVE {
-        let Some(above) = parent_of(pid) else { return false };
-        pid = above;
-        let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else { return false };
-        let line = String::from_utf8_lossy(&line);
-        let words: Vec<&str> = line.split('\0').collect();
-        if Path::new(words[0]).file_name().is_some_and(|program| program == "git") {
-            return amends(&words[1..]);
-        }
-    }
-    false
+/// Source: git-commit(1), builtin/commit.c.
+pub fn amends(line: &[String]) -> Option<bool> {
+    let (program, words) = line.split_first()?;
+    (Path::new(program).file_name()? == "git").then(|| amended_by(words))
 }
 
 /// Tells whether these arguments of git amend a commit.
-fn amends(words: &[&str]) -> bool {
-    let mut words = words.iter().copied();
+fn amended_by(words: &[String]) -> bool {
+    let mut words = words.iter().map(String::as_str);
     let verb = loop {
         match words.next() {
             Some(option) if GIT_VALUES.contains(&option) => {
@@ -124,12 +109,6 @@ fn amends(words: &[&str]) -> bool {
         }
     }
     is
-}
-
-fn parent_of(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name of the program may hold blanks and brackets.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Tells whether this git runs hooks of its configuration.
@@ -169,7 +148,12 @@ pub fn find_programs(name: &str) -> Vec<PathBuf> {
 mod tests {
     #[test]
     fn only_a_command_line_that_amends_does() {
-        let amends = |line: &str| super::amends(&line.split(' ').collect::<Vec<_>>());
+        let line = |program: &str, words: &str| -> Vec<String> {
+            std::iter::once(program).chain(words.split(' ')).map(str::to_owned).collect()
+        };
+        let amends = |words: &str| super::amends(&line("/usr/bin/git", words)).expect("it is git");
+        assert_eq!(super::amends(&line("gitk", "commit --amend")), None);
+        assert_eq!(super::amends(&[]), None);
         for line in
             ["commit --amend", "-C /x -c a.b=c commit -a --am --no-edit", "commit -am word --amend -- --no-amend"]
         {

@@ -15,7 +15,7 @@ use crate::board::range::{NoRange, Range};
 use crate::board::render::Overlay;
 use crate::board::repository::Repository;
 use crate::board::snapshot::Snapshot;
-use crate::board::{CommitInfo, Oid};
+use crate::board::{CommitInfo, Oid, amends};
 use crate::model::board::{Board, BoardFault};
 use crate::model::code::ErrorCode;
 use crate::model::config::{Agent, BoardConfig, address_of};
@@ -25,6 +25,7 @@ use crate::model::vocabulary::{IdentityPolicy, LockMode, LockPolicy};
 use crate::review::check::{BoardFile, FileKind, FileRole, check_apart};
 use crate::review::judge::{Change, Judgement, Pair, RosterBy, TaskChange, Verdict, Version, judge, moved};
 use crate::review::lost::lost;
+use crate::runner::process::lines_above;
 use crate::schema::Violation;
 
 /// What became of a review.
@@ -80,7 +81,9 @@ pub fn review_staged(
     agent: Option<&AgentName>,
     now: Millis,
 ) -> Result<Reviewed, Failure> {
-    let staged = repository.staged_change(index)?;
+    // Git tells its hook nothing of that, but its own command line does; the nearest one is who asks.
+    let amends = || lines_above().find_map(|line| amends(&line)).unwrap_or(false);
+    let staged = repository.staged_change(index, index.is_some() && amends())?;
     let mut reviewed = Reviewed::default();
     let parent = staged.before.first();
     let config = parent.and_then(usable);

@@ -33,20 +33,21 @@ impl View {
         let more = if found.len() > 1 { format!(", and {} more", found.len() - 1) } else { String::new() };
         Err(Failure::new(ErrorCode::Invalid, format!("{}{more}; nothing was written", first.message))
             .why("what is pushed stays known to everybody who fetches it")
-            .hint(hint(task, &first.mark))
+            .hint(hint(task, action, &first.mark))
             .with("pointer", json!(pointer)))
     }
 }
 
-fn hint(task: Option<&TaskId>, mark: &str) -> String {
+fn hint(task: Option<&TaskId>, action: &Action, mark: &str) -> String {
     let first = "name where it is kept, and not the thing itself";
-    match task {
-        Some(task) => format!(
+    match (task, action) {
+        (Some(task), _) => format!(
             "{first}; where it is no secret, add \"{mark}\" to the list `{NOT_SECRET}` in the file of {task}, commit and push that, and say it again"
         ),
-        None => format!(
+        (None, Action::New { .. } | Action::Import { .. }) => format!(
             "{first}; where it is no secret, give the task the field `\"{NOT_SECRET}\": [\"{mark}\"]`: `squad new --from` and `squad import` keep it"
         ),
+        _ => first.to_owned(),
     }
 }
 

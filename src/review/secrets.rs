@@ -42,6 +42,9 @@ const PREFIXES: &[(&str, &str, usize)] = &[
     ("a token (JWT)", "eyJ0eXAiOi", 30),
 ];
 
+/// The shortest key of them, its beginning included.
+const SHORTEST_KEY: usize = 20;
+
 /// Of those the ones whose parts have dots between them.
 const DOTTED: &[&str] = &["SG.", "eyJhbGciOi", "eyJ0eXAiOi"];
 
@@ -185,6 +188,31 @@ pub fn secrets_in(text: &str) -> Vec<(&'static str, &str)> {
             found.push(("a private key", rest));
         }
     }
+    // Every file that changes and every verb is looked at, and hardly a text has anything that a key could be.
+    if longest_run(text) >= SHORTEST_KEY {
+        keys_in(text, &mut found);
+    }
+    let lower = text.to_ascii_lowercase();
+    let looks_drawn =
+        |(_, value): &(usize, &str)| value.len() >= VALUE_MIN && !is_placeholder(value) && is_mixed(value);
+    let named = named_values(text, &lower).into_iter().chain(header_values(text, &lower)).filter(looks_drawn);
+    let several = named.map(|(at, value)| (at, "the value of a password or key", value));
+    let in_addresses = passwords_of_addresses(text).into_iter();
+    for (at, what, value) in several.chain(in_addresses.map(|(at, value)| (at, "the password of an address", value))) {
+        if found.iter().all(|(_, known)| !overlaps(text, known, at)) {
+            found.push((what, value));
+        }
+    }
+    found
+}
+
+/// Returns how long the longest part of a text is that could be a key.
+fn longest_run(text: &str) -> usize {
+    text.split(|c| !is_key_char(c) && c != '.').map(str::len).max().unwrap_or(0)
+}
+
+/// Finds keys that begin with a word of their own.
+fn keys_in<'a>(text: &'a str, found: &mut Vec<(&'static str, &'a str)>) {
     for (what, prefix, least) in PREFIXES {
         for (at, _) in text.match_indices(prefix) {
             let begins = without_colour(&text[..at])
@@ -203,17 +231,6 @@ pub fn secrets_in(text: &str) -> Vec<(&'static str, &str)> {
             }
         }
     }
-    let looks_drawn =
-        |(_, value): &(usize, &str)| value.len() >= VALUE_MIN && !is_placeholder(value) && is_mixed(value);
-    let named = named_values(text).into_iter().chain(header_values(text)).filter(looks_drawn);
-    let several = named.map(|(at, value)| (at, "the value of a password or key", value));
-    let in_addresses = passwords_of_addresses(text).into_iter();
-    for (at, what, value) in several.chain(in_addresses.map(|(at, value)| (at, "the password of an address", value))) {
-        if found.iter().all(|(_, known)| !overlaps(text, known, at)) {
-            found.push((what, value));
-        }
-    }
-    found
 }
 
 /// Returns a text without the order to a terminal (a colour) that ends it, whose last letter belongs to no word.
@@ -234,9 +251,12 @@ fn overlaps(text: &str, known: &str, at: usize) -> bool {
 }
 
 /// Returns what stands after a name under which keys are passed, and where: `…?token=VALUE`, `password: VALUE`.
-fn named_values(text: &str) -> Vec<(usize, &str)> {
-    let lower = text.to_ascii_lowercase();
+/// `lower` is the text in small letters.
+fn named_values<'a>(text: &'a str, lower: &str) -> Vec<(usize, &'a str)> {
     let mut found = Vec::new();
+    if !text.contains(['=', ':']) {
+        return found;
+    }
     for name in NAMES {
         for (at, _) in lower.match_indices(name) {
             let before = lower[..at].chars().next_back();
@@ -246,21 +266,18 @@ fn named_values(text: &str) -> Vec<(usize, &str)> {
             let rest = &text[at + name.len()..];
             let rest = rest.trim_start_matches(['"', '\'']);
             let is_query = before.is_some_and(|c| c == '?' || c == '&');
-            let value = match rest.chars().next() {
-                Some('=') if is_query => &rest[1..],
-                _ if is_query => continue,
-                _ => match rest.trim_start_matches(' ').strip_prefix(['=', ':']) {
-                    Some(value) => value.trim_start_matches(' '),
-                    None => continue,
-                },
+            let value = match is_query {
+                true => rest.strip_prefix('='),
+                false => rest.trim_start_matches(' ').strip_prefix(['=', ':']).map(|rest| rest.trim_start_matches(' ')),
             };
+            let Some(value) = value else { continue };
             let quote = value.chars().next().filter(|c| ['"', '\''].contains(c));
             let value = match quote {
                 Some(quote) => run_of(&value[1..], |c| c != quote && !c.is_whitespace()),
                 None => run_of(value, |c| is_key_char(c) || "+/=%.~".contains(c)),
             };
             // Where no sign binds them, programs and sentences have names, paths and calls in that place.
-            let is_bound = is_query || rest.starts_with('=');
+            let is_bound = rest.starts_with('=');
             if quote.is_none() && !is_bound && !is_of_all_sorts(value) && !is_plain_key(value) {
                 continue;
             }
@@ -285,9 +302,9 @@ fn passwords_of_addresses(text: &str) -> Vec<(usize, &str)> {
     found
 }
 
-/// Returns what stands in headers that let somebody in, and where: `Authorization: Bearer VALUE`.
-fn header_values(text: &str) -> Vec<(usize, &str)> {
-    let lower = text.to_ascii_lowercase();
+/// Returns what stands in headers that let somebody in, and where: `Authorization: Bearer VALUE`. `lower` is the text in
+/// small letters.
+fn header_values<'a>(text: &'a str, lower: &str) -> Vec<(usize, &'a str)> {
     let mut found = Vec::new();
     for (at, name) in lower.match_indices("authorization") {
         let rest = &text[at + name.len()..];
@@ -353,4 +370,15 @@ pub fn fingerprint(text: &str) -> String {
 fn shape(secret: &str) -> String {
     let begin: String = secret.chars().take(4).collect();
     format!("{}… ({} characters)", begin.escape_debug(), secret.chars().count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_is_shorter_than_what_is_looked_for() {
+        let lengths = PREFIXES.iter().map(|(_, prefix, least)| prefix.len() + least);
+        assert_eq!(lengths.min(), Some(SHORTEST_KEY));
+    }
 }

@@ -86,6 +86,21 @@ impl Stat {
     }
 }
 
+/// How far above a process the others are looked at: shells and managers may lie between.
+const ABOVE: usize = 16;
+
+/// Returns the command lines of the processes above this one, the nearest first, as far as the system shows them.
+///
+/// Source: proc(5), `/proc/PID/cmdline`.
+pub fn lines_above() -> impl Iterator<Item = Vec<String>> {
+    let above = |pid: &u32| Stat::of(*pid).map(|stat| stat.parent);
+    let line = |pid: u32| {
+        let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        Some(String::from_utf8_lossy(&bytes).split_terminator('\0').map(str::to_owned).collect())
+    };
+    std::iter::successors(above(&std::process::id()), above).take(ABOVE).map_while(line)
+}
+
 #[cfg(unix)]
 fn has_process(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);

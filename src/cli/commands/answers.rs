@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, DIM, GOOD, Line, STRONG, Ui, WARN};
+use crate::cli::ui::{Answer, DIM, GOOD, Line, STRONG, Ui, WARN, short};
 use crate::model::task::Task;
 use crate::ops::act::{Done, Preview};
 
@@ -90,9 +90,4 @@ fn receipt_line(line: Line, done: &Done) -> Line {
         Some(receipt) => line.styled(DIM, &format!("commit {}", short(&receipt.commit))),
         None => line,
     }
-}
-
-/// Returns the first digits of a commit, enough to find it.
-pub(super) fn short(commit: &str) -> &str {
-    commit.get(..10).unwrap_or(commit)
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::answers;
 use crate::cli::args::ArchiveArgs;
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, DIM, Line, plural};
+use crate::cli::ui::{Answer, DIM, Line, plural, short};
 use crate::model::operation::Action;
 use crate::ops::failure::Failure;
 use crate::ops::look::completed_before;
@@ -23,7 +23,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: &ArchiveArgs) -> Result<u8
     let ids: Vec<_> = done.tasks.iter().map(|t| json!({"id": t.id})).collect();
     let answer = answers::with_outcome(Answer::new("archive").with("tasks", ids), &done);
     cx.ui.answer(&answer, |ui| {
-        let commit = done.receipt.as_ref().map_or("", |r| answers::short(&r.commit));
+        let commit = done.receipt.as_ref().map_or("", |r| short(&r.commit));
         let verb = if done.preview.is_some() { "would put away" } else { "put away" };
         ui.line(Line::new().text(&format!("{verb} {}  ", plural(done.tasks.len(), "task"))).styled(DIM, commit));
     });

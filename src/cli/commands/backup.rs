@@ -5,7 +5,7 @@ use serde_json::json;
 use super::answers;
 use crate::cli::args::{BackupArgs, BackupCommand};
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, Cell, DIM, GOOD, Line, STRONG, Table, WARN, plural};
+use crate::cli::ui::{Answer, Cell, DIM, GOOD, Line, STRONG, Table, WARN, plural, short};
 use crate::model::id::TaskId;
 use crate::model::time::rfc3339;
 use crate::ops::backup;
@@ -43,7 +43,7 @@ fn make(cx: &mut Context<'_>, name: &'static str, wanted: Option<&str>, dry_run:
             return ui.line(Line::new().text("nothing to do: ").text(why));
         }
         let line = if dry_run { Line::new().styled(DIM, "would keep ") } else { Line::new().styled(GOOD, "kept ") };
-        let commit = answers::short(&kept.backup.commit);
+        let commit = short(&kept.backup.commit);
         ui.line(line.styled(STRONG, &kept.backup.name).styled(DIM, &format!("  commit {commit}")));
     });
     Ok(0)
@@ -60,7 +60,7 @@ fn list(cx: &mut Context<'_>, name: &'static str) -> Result<u8, Failure> {
             table.row([
                 Cell::styled(STRONG, &backup.name),
                 backup.at.map(rfc3339).unwrap_or_default().into(),
-                Cell::styled(DIM, answers::short(&backup.commit)),
+                Cell::styled(DIM, short(&backup.commit)),
             ]);
         }
         if table.is_empty() { ui.line("no backups") } else { ui.table(&table) }
@@ -85,7 +85,7 @@ fn restore(cx: &mut Context<'_>, name: &'static str, wanted: &str, dry_run: bool
         } else if let Some(preview) = &done.preview {
             answers::print_preview(ui, preview);
         } else {
-            let commit = done.receipt.as_ref().map_or("", |receipt| answers::short(&receipt.commit));
+            let commit = done.receipt.as_ref().map_or("", |receipt| short(&receipt.commit));
             let what = format!("{} from {}", plural(back.restored.len(), "task"), back.backup.name);
             ui.line(Line::new().styled(GOOD, "restored ").text(&what).styled(DIM, &format!("  commit {commit}")));
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::args::DemoArgs;
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, BAD, Cell, DIM, GOOD, Line, STRONG, Table, Ui, plural};
+use crate::cli::ui::{Answer, BAD, Cell, DIM, GOOD, Line, STRONG, Table, Ui, plural, short};
 use crate::model::code::ErrorCode;
 use crate::ops::demo::{Check, Scene, Stage, Step, Story, World, play};
 use crate::ops::failure::Failure;
@@ -167,8 +167,4 @@ fn verb(step: &Step) -> &str {
 
 fn words(step: &Step, n: usize) -> String {
     step.command.split(' ').take(n).collect::<Vec<_>>().join(" ")
-}
-
-fn short(commit: &str) -> &str {
-    commit.get(..10).unwrap_or(commit)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::answers;
 use crate::cli::args::{ImportArgs, Input};
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, DIM, Line, STRONG, plural};
+use crate::cli::ui::{Answer, DIM, Line, STRONG, plural, short};
 use crate::model::vocabulary::{Status, plain};
 use crate::ops::failure::Failure;
 use crate::ops::import::import;
@@ -65,7 +65,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: ImportArgs) -> Result<u8, 
         done.tasks.iter().for_each(|task| *counts.entry(task.status).or_default() += 1);
         let counts = counts.iter().map(|(status, n)| format!("{n} {status}")).collect::<Vec<_>>().join(", ");
         let verb = if done.preview.is_some() { "would import" } else { "imported" };
-        let commit = done.receipt.as_ref().map_or("", |receipt| answers::short(&receipt.commit));
+        let commit = done.receipt.as_ref().map_or("", |receipt| short(&receipt.commit));
         let tasks = plural(done.tasks.len(), "task");
         ui.line(Line::new().text(&format!("{verb} {tasks}: {counts}  ")).styled(DIM, commit));
     });

@@ -6,7 +6,7 @@ use super::answers;
 use super::scan::{self, DEFAULT_ROWS};
 use crate::cli::args::{BeatArgs, HeartbeatArgs, RecoverArgs, WaitArgs, WakeArgs};
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, BAD, DIM, GOOD, Line, STRONG, WARN, rfc3339};
+use crate::cli::ui::{Answer, BAD, DIM, GOOD, Line, STRONG, WARN, rfc3339, short};
 use crate::ops::beat::beat as give;
 use crate::ops::doctor::State;
 use crate::ops::failure::Failure;
@@ -62,7 +62,7 @@ pub(in crate::cli) fn recover(cx: &mut Context<'_>, args: &RecoverArgs) -> Resul
             let text = format!("{whose}: {}", r.seen);
             let mut line = Line::new().styled(STRONG, r.task.as_str()).text("  ").styled(GOOD, r.trigger).text(&text);
             if let Some(commit) = &r.commit {
-                line = line.styled(DIM, &format!("  commit {}", answers::short(commit)));
+                line = line.styled(DIM, &format!("  commit {}", short(commit)));
             }
             ui.line(line);
         }

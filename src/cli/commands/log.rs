@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::answers::short;
 use crate::board::receipt::Receipt;
 use crate::cli::args::{ActivityArgs, LogArgs};
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, DIM, Line, STRONG, Ui, rfc3339};
+use crate::cli::ui::{Answer, DIM, Line, STRONG, Ui, rfc3339, short};
 use crate::model::operation::RecoverTrigger;
 use crate::model::vocabulary::Cause;
 use crate::ops::failure::Failure;

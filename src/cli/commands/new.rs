@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::answers;
 use crate::cli::args::NewArgs;
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, DIM, Line, STRONG, plural};
+use crate::cli::ui::{Answer, DIM, Line, STRONG, plural, short};
 use crate::model::operation::{Action, NewTask};
 use crate::ops::failure::Failure;
 use crate::ops::make::{event, link_back, tasks_from_json};
@@ -53,7 +53,7 @@ pub(in crate::cli) fn run(cx: &mut Context<'_>, args: NewArgs) -> Result<u8, Fai
             ui.line(Line::new().styled(STRONG, task.id.as_str()).text("  ").text(&task.title));
         }
         let verb = if done.preview.is_some() { "would make" } else { "made" };
-        let commit = done.receipt.as_ref().map_or("", |r| answers::short(&r.commit));
+        let commit = done.receipt.as_ref().map_or("", |r| short(&r.commit));
         ui.line(Line::new().text(&format!("{verb} {}  ", plural(done.tasks.len(), "task"))).styled(DIM, commit));
     });
     Ok(0)

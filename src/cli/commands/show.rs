@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::answers::short;
 use super::provisional::{self, mark, with_provisional};
 use crate::cli::args::ShowArgs;
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, DIM, Line, STRONG, Ui, age, rfc3339};
+use crate::cli::ui::{Answer, DIM, Line, STRONG, Ui, age, rfc3339, short};
 use crate::model::code::ErrorCode;
 use crate::model::id::Millis;
 use crate::model::task::Task;

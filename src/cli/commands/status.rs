@@ -2,10 +2,9 @@
 
 use serde_json::json;
 
-use super::answers::short;
 use super::provisional::{self, with_provisional};
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, Line, STRONG};
+use crate::cli::ui::{Answer, Line, STRONG, short};
 use crate::ops::failure::Failure;
 use crate::ops::look::counts;
 use crate::ops::session::Freshness;

@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::answers::short;
 use crate::cli::args::SyncArgs;
 use crate::cli::run::Context;
-use crate::cli::ui::{Answer, BAD, GOOD, Line, Ui, WARN, plural};
+use crate::cli::ui::{Answer, BAD, GOOD, Line, Ui, WARN, plural, short};
 use crate::ops::failure::Failure;
 use crate::ops::rewind::Rewind;
 use crate::ops::sync::{Settled, sync};

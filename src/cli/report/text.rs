@@ -1,7 +1,7 @@
 //! A verdict for a terminal.
 
 use super::{difference, foremost, happened};
-use crate::cli::ui::{BAD, DIM, GOOD, Line, Ui, WARN, plural};
+use crate::cli::ui::{BAD, DIM, GOOD, Line, Ui, WARN, plural, short};
 use crate::review::judge::{TaskChange, Verdict};
 use crate::schema::Violation;
 
@@ -10,9 +10,6 @@ const SHOWN: usize = 5;
 
 /// Lines of one field that are shown unless `-v` asks for all.
 const LINES: usize = 6;
-
-/// Digits of a commit that are shown.
-const SHORT: usize = 10;
 
 /// Prints what happened to each task.
 pub(in crate::cli) fn changes(ui: &mut Ui, changes: &[TaskChange]) {
@@ -70,7 +67,7 @@ pub(in crate::cli) fn sound(violations: &[Violation]) -> String {
 pub(in crate::cli) fn lines(violation: &Violation) -> Vec<Line> {
     let style = if violation.is_error() { BAD } else { WARN };
     let line = violation.line.map(|n| format!(":{n}")).unwrap_or_default();
-    let commit = violation.commit.as_deref().map(|commit| commit.get(..SHORT).unwrap_or(commit));
+    let commit = violation.commit.as_deref().map(short);
     let file = format!("{}{line}", violation.file);
     let place: Vec<&str> =
         [commit.unwrap_or_default(), &file, &violation.pointer].into_iter().filter(|part| !part.is_empty()).collect();

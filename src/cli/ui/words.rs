@@ -6,6 +6,11 @@ use chrono::{DateTime, SecondsFormat};
 
 use crate::model::id::Millis;
 
+/// Returns the first digits of a commit, enough to find it.
+pub fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
+}
+
 /// Returns a count with its noun: `1 task`, `3 tasks`, `2 entries`, `4 branches`.
 pub fn plural(n: usize, noun: &str) -> String {
     if n == 1 {

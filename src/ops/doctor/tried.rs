@@ -39,7 +39,7 @@ fn tried(session: &Session) -> Result<Probe, Failure> {
         Err(error) => return Ok(Probe::unavailable(NAME, format!("there is no folder to try it in: {error}"))),
     };
     let index = nowhere.path().join("index");
-    let staged = repository.staged_change(Some(&index))?;
+    let staged = repository.staged_change(Some(&index), false)?;
     let has_board = staged.before.first().is_some_and(|board| board.files().find(CONFIG).is_ok_and(|at| at.is_some()));
     if !has_board {
         return Ok(Probe::skipped(NAME, "there is no board in what is checked out, so it has nothing to refuse"));
